@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tests.program import test_addends, test_membrane_output, test_operands, test_shortcuts
-from tests.program.graphs import add, broken_laws, builder, workload
+from tests.program.graphs import (
+    add,
+    broken_laws,
+    builder,
+    put_together,
+    window,
+    without_neurons,
+    workload,
+)
 from tests.program.jobs import IDEAL_DRAM, array_overrides, built
 from tests.program.test_matmul import ORDERS, trained
 from tests.program.test_norm_parameters import NORMS
@@ -20,10 +28,12 @@ from tests.reliability.networks import Draw, RandomTensors
 from tests.reliability.probe import APART, SMALL
 from tlm.workload.identities import identities_as_shortcuts
 from tlm.workload.model import Norm, Pool, Recording, Workload
+from tlm.workload.operand import Term
 
 Job = tuple[str, Workload, Recording]
 DRAW = Draw(seed=3, inputs=0.4, spikes=0.4, masks=0.5, gradients=0.4, live=0.8)
 PLAIN = Norm("batch", 1e-5, per_step=False)
+ONES = {"bntt": NORMS["bntt"][0], "tebn": NORMS["tebn"][0], "by-step": NORMS["both by step"][0]}
 LITTLE = [
     "core.memory.membrane=8 Kib", "core.memory.accumulators=8 Kib",
     "core.memory.gradients=8 Kib", "core.memory.spikes=8 Kib",
@@ -32,11 +42,12 @@ CHIPS: dict[str, list[str]] = {
     "default": [],
     "rows, little memory": [
         *APART, *LITTLE, *array_overrides(4, 4), "mapping.split=spatial", "mapping.state=recompute",
+        "mapping.batch_norm=frozen",
     ],
     "channels, pipelined": [
         *array_overrides(8, 4), "mapping.split=k", "mapping.schedule=pipelined",
         "mapping.batch_norm=frozen", "core.memory.sharing=separate", "core.memory.gradients=2 Kib",
-        "core.memory.spike_gradients=64 bit", "core.memory.accumulators=16 Kib",
+        "core.memory.spike_gradients=64 bit", "core.memory.accumulators=4 Kib",
     ],
 }  # fmt: skip
 
@@ -57,6 +68,27 @@ def learning(norm: Norm | None, *, by_channel: bool) -> Workload:
     return workload(layers, steps=3)
 
 
+def summed() -> Workload:
+    """A sum of two layers, one of which leaves the largest values of its windows."""
+    net = builder((3, 8, 8))
+    first = net.conv(8, kernel=3, padding=1, pool=Pool.square("max", 2, 2))
+    second = net.conv(8, kernel=1)
+    third = net.conv(8, kernel=3, padding=1, sources=(first,))
+    without_neurons(net, first)
+    net.conv(40, kernel=3, padding=1, sources=(second, third))
+    net.linear(4)
+    return workload(net.layers, steps=3)
+
+
+def folded() -> Workload:
+    """Planes of 6 x 6 read as 4 x 9: rows of what is read are of two rows of the source."""
+    net = builder((2, 6, 6))
+    first = net.conv(8, kernel=3, padding=1)
+    put_together(net, (8, [Term(first, (window((8, 4, 9)),))]), channels=6, kernel=3, padding=1)
+    net.linear(4)
+    return workload(net.layers)
+
+
 def jobs(chosen: Sequence[str] = ()) -> Iterator[Job]:
     """The networks of the tests of programs, and those of numbers that learn: all, or some."""
     for name, order in zip(("matmuls", "keys-first", "one-layer"), ORDERS, strict=True):
@@ -70,7 +102,9 @@ def jobs(chosen: Sequence[str] = ()) -> Iterator[Job]:
         "learnt": lambda: learning(PLAIN, by_channel=False),
         "by-channel": lambda: learning(None, by_channel=True),
         **{name: lambda norm=norm: learning(norm, by_channel=False)
-           for name, (norm, _) in NORMS.items() if name in ("bntt", "tebn")},
+           for name, norm in ONES.items()},
+        "summed": summed,
+        "folded": folded,
         "potentials": lambda: test_membrane_output.read_by_the_loss("hard", detach=False),
     }  # fmt: skip
     for name, made in graphs.items():

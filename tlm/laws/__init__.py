@@ -18,6 +18,7 @@ file                      laws
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
 ``message_sizes.py``      Every message has the bytes that its data take.
 ``input_windows.py``      Rows of inputs that FP keeps fit the room they have; all are read.
+``input_sums.py``          No more is added up of several sources than was fetched of them.
 ``gradient_windows.py``   Rows of dY from DRAM that BP keeps fit the room they have.
 ``occupancy.py``          What a plan keeps in the memories of a core fits there, at every turn.
 ``alternation.py``         No more samples of dY are in a core at a time than have room there.
@@ -54,6 +55,7 @@ from tlm.laws.gradient_windows import gradient_windows
 from tlm.laws.held_gradients import held_gradients
 from tlm.laws.held_operands import held_operands
 from tlm.laws.inference import decisions, forward_alone, samples_in_turn
+from tlm.laws.input_sums import input_sums
 from tlm.laws.input_windows import input_windows
 from tlm.laws.least_dram import least_nbytes
 from tlm.laws.message_sizes import message_sizes
@@ -108,6 +110,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *held_gradients(table, due),
         *dram_contents(table, due),
         *input_windows(table, due),
+        *input_sums(table, due),
         *gradient_windows(table, due),
         *occupancy(table, due),
         *alternation(table, due),

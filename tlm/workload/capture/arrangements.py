@@ -16,7 +16,7 @@ from tlm.workload.model import IntArray
 Located: TypeAlias = tuple[int, int, RowFactor]
 """A factor with its first channel and the one behind its last."""
 
-Rows: TypeAlias = tuple[IntArray, IntArray]
+OriginRows: TypeAlias = tuple[IntArray, IntArray]
 """By row of a map [N]: the number of the origin that it reads, and the row there; -1 for none."""
 
 
@@ -27,7 +27,7 @@ class Arrangement:
     ``without_gradient`` are the factors of elements that no boundary left.
     """
 
-    spans: Sequence[tuple[PlaceSpan, Rows]]
+    spans: Sequence[tuple[PlaceSpan, OriginRows]]
     without_gradient: Sequence[Located]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.arrangements import Arrangement, Arrangements, Located, Rows
+from tlm.workload.capture.arrangements import Arrangement, Arrangements, Located, OriginRows
 from tlm.workload.capture.arranging import ZERO, features_of
 from tlm.workload.capture.dropouts import dropout_of
 from tlm.workload.capture.edges import INPUT
@@ -246,7 +246,7 @@ class _Reader:
             place_of[at] = numbers[key]
         return shapes, place_of
 
-    def _rows(self, origins: IntArray, rows: IntArray) -> Rows:
+    def _rows(self, origins: IntArray, rows: IntArray) -> OriginRows:
         """By row of the map [N, C]: the origin that its elements come from, and the row there."""
         origin, row = origins.max(1), rows.max(1)
         same = (origins == origin[:, None]) & (rows == row[:, None])
@@ -254,7 +254,7 @@ class _Reader:
             raise self._scattered()
         return origin, row
 
-    def _of_span(self, span: PlaceSpan, rows: Rows) -> list[Located]:
+    def _of_span(self, span: PlaceSpan, rows: OriginRows) -> list[Located]:
         """Factors of a span: of a boundary's output, or of what a pool read."""
         assert span.window is not None
         origin_of, row_of = rows
@@ -270,7 +270,7 @@ class _Reader:
             return [(span.start, span.stop, factor)]
         return list(self._of_pool(origin, span, rows))
 
-    def _of_pool(self, origin: ElementOrigin, span: PlaceSpan, rows: Rows) -> list[Located]:
+    def _of_pool(self, origin: ElementOrigin, span: PlaceSpan, rows: OriginRows) -> list[Located]:
         assert span.window is not None
         pool, window = self.sized(origin), span.window
         if self.inner(origin).pools:
@@ -318,8 +318,8 @@ class _Reader:
                 "things; pool before adding, or all of its input at once"
             )
 
-    def _through(self, rows: Rows, part: int, term: int) -> IntArray:
-        """Rows of a source behind a pool, by rows of the map before it."""
+    def _through(self, rows: OriginRows, part: int, term: int) -> IntArray:
+        """OriginRows of a source behind a pool, by rows of the map before it."""
         through = np.full(len(rows[0]), NO_ROW)
         for number in np.unique(rows[0][rows[0] >= 0]):
             read = self.inner(self.provenance.origins[number]).parts[part].terms[term]

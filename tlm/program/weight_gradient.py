@@ -128,9 +128,7 @@ def _complete(
     plane = length(block.rows) * layer_plan.width
     sweep = (Phase.WG, layer_plan.layer.index, wg_pass)
     fresh, _ = builder.streams.input_rows(sweep, layer_plan, part, block)
-    # Inputs per channel of the operand: 1, or H x W where a linear layer reads a convolution.
-    each = layer_plan.layer.in_shape[0] // fresh.channels[1]
-    read = (wg_pass.inputs[0] // each, ceil_div(wg_pass.inputs[1], each))
+    read = _channels_read(layer_plan, wg_pass, fresh.channels)
     inputs: Region | None = Region(read, samples, fresh.rows)
     for panel, tile in zip(layout.panels, tiles, strict=True):
         builder.add(part.core, tile)
@@ -153,6 +151,15 @@ def _complete(
         if layer_plan.stored.dW == "dram":
             ends = (piece.is_first, piece.is_last) if wg_pass.once else (scanned, scanned)
             _spill(builder, layer_plan, part, panel, tile, ends)
+
+
+def _channels_read(layer_plan: LayerPlan, wg_pass: WeightGradientPass, channels: Span) -> Span:
+    """Which of the operand's channels, from 0 on, the inputs of a pass are: of a matmul all."""
+    if layer_plan.held is not None:
+        return channels
+    # Inputs of a channel: 1, or H x W where a linear layer reads a convolution.
+    each = layer_plan.layer.in_shape[0] // channels[1]
+    return wg_pass.inputs[0] // each, ceil_div(wg_pass.inputs[1], each)
 
 
 def _index_runs(layer_plan: LayerPlan, panel: Panel) -> tuple[Extent, ...]:

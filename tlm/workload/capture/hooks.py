@@ -130,7 +130,9 @@ class Hooks:
         if boundary.convolution is not None:
             read = _read(boundary.name, boundary.convolution, provenance, tensor)
         rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
-        reading = self._unscaled(boundary.name, reading_of(boundary.name, provenance, rank))
+        # The map of a boundary that is called once for all steps is too large to be kept.
+        last = boundary.arrangements if boundary.readings else None
+        reading = self._unscaled(boundary.name, reading_of(boundary.name, provenance, rank, last))
         product = self.boundaries.get(reading.alone or "")
         if boundary.kind == "norm" and product is not None and product.kind in _FEATURES:
             first = self._norms.setdefault(product.name, boundary)

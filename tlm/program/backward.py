@@ -22,6 +22,8 @@ from tlm.space.region import Block, Region, Slice, Span, overlap
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
 from tlm.storage.sweeps import Sweep
+from tlm.workload.channels import backward_constants
+from tlm.workload.model import Neuron
 
 
 def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice]) -> None:
@@ -33,7 +35,7 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
             start = len(builder.drafts[part.core]["bp"])
             for region in unit_regions(builder, part.neurons, layer_plan.layer.out_shape[2], bits):
                 current_gradient(builder, layer_plan, part, region)
-            _fetch(builder, layer_plan, part, layer_plan.layer.learnt, start)
+            _fetch(builder, layer_plan, part, _of_neurons(layer_plan), start)
         exchange_statistics(builder, layer_plan, Phase.NORM_GRAD, "bp")
         unit = normalised_gradient
     routes, returns = routes_of(layer_plan), bool(layer_plan.producers)
@@ -51,13 +53,22 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
                 _block(builder, layer_plan, part, walked)
         if not layer_plan.exact:
             names = ("scale", STEP_SCALE) if layer_plan.norm == "frozen" else ()
-            _fetch(builder, layer_plan, part, (*names, *layer_plan.layer.learnt), start)
+            _fetch(builder, layer_plan, part, (*names, *_of_neurons(layer_plan)), start)
     if returns and layer_plan.stored.dY == "dram":
         for part in parts:
             for walk in backward_walks(builder, routes, part, [part.neurons.samples]):
                 for walked in walk:
                     _block(builder, layer_plan, part, walked)
     layer_plan.work.drop()
+
+
+def _of_neurons(layer_plan: LayerPlan) -> tuple[str, ...]:
+    """What the gradient unit reads of neurons: all of their constants where it makes U again."""
+    layer = layer_plan.layer
+    if layer_plan.exact and layer_plan.state == "recompute":
+        return (*layer.learnt, *layer.channel_constants)
+    constants = backward_constants(layer.neuron) if isinstance(layer.neuron, Neuron) else ()
+    return (*layer.learnt, *constants)
 
 
 def _fetch(

@@ -68,6 +68,7 @@ def walk_products(
     ]
     if not layer_plan.layer.multiplies:
         _add_alone(builder, layer_plan, part, region, box_blocks, phase)
+        _read_parameters(builder, layer_plan, part, start)
         return
     for sweep in forward_sweeps(builder.plan, layer_plan, part, region, phase):
         size = builder.streams.together(sweep, arrays.fp)
@@ -88,8 +89,16 @@ def walk_products(
                     block,
                     by_panel(passes.layout, grouping, tiles),
                 )
-    numbers = (*layer_plan.layer.learnt, *[STEP_SCALE] * (layer_plan.norm == "frozen"))
-    names = dict.fromkeys((*layer_plan.walk_parameters, *numbers))
+    _read_parameters(builder, layer_plan, part, start)
+
+
+def _read_parameters(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, start: int
+) -> None:
+    """Let the first tile of a walk, that from ``start`` on, read all that neurons and norm take."""
+    neurons = (*layer_plan.layer.learnt, *layer_plan.layer.channel_constants)
+    scaled = [STEP_SCALE] * (layer_plan.norm == "frozen")
+    names = dict.fromkeys((*layer_plan.walk_parameters, *neurons, *scaled))
     fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["fp"][start])
 
 

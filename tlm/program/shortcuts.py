@@ -52,5 +52,5 @@ def fetch_returned(
         if at.size:
             tile.add_reads(adding.returned(at, steps))
             tile.add_read_needs(saved(builder, adding.reader, region.samples, "dI"))
-            for other in adding.multiplied:
+            for other in adding.deciding:
                 tile.add_read_needs(saved(builder, other, region.samples))

@@ -104,15 +104,24 @@ class Adding:
         return tensor.runs(region.samples, steps, region.channels, rows)
 
     @property
-    def multiplied(self) -> list[LayerPlan]:
-        """The layers that dI is multiplied with on its way back: none."""
-        return []
+    def deciding(self) -> list[LayerPlan]:
+        """The layers that say where dI flows: the reader, if it pools the largest currents."""
+        return [self.reader] if "winner" in self.reader.addressed.tensors else []
 
     def returned(self, region: Region, steps: Span) -> tuple[Extent, ...]:
-        """The runs of the reader's dI that flow to a region of what is added."""
-        tensor = self.reader.addressed.tensors["dI"]
-        rows = fed_rows(self.shortcut.pool, region.rows, tensor.rows)
-        return tensor.runs(region.samples, steps, region.channels, rows)
+        """The runs of the reader's dI that flow to a region of what is added, and of what says
+        which element of its window a pool of currents took.
+        """
+        layer, tensors = self.reader.layer, self.reader.addressed.tensors
+        rows = fed_rows(self.shortcut.pool, region.rows, layer.product_shape[1])
+        if length(rows):
+            rows = fed_rows(layer.current_pool, rows, layer.out_shape[1])
+        flowing = [tensors[key] for key in ("dI", "winner") if key in tensors]
+        return tuple(
+            run
+            for tensor in flowing
+            for run in tensor.runs(region.samples, steps, region.channels, rows)
+        )
 
 
 class PutTogether(Protocol):
@@ -190,8 +199,8 @@ class Gathering:
     of_output: bool = True
 
     @property
-    def multiplied(self) -> list[LayerPlan]:
-        """The layers that dI is multiplied with on its way back."""
+    def deciding(self) -> list[LayerPlan]:
+        """The layers that say where dI flows: it is multiplied with what they left."""
         others = {at: None for _, term in self._factors() for at, _ in term}
         return [self.addend.layers[at] for at in others]
 

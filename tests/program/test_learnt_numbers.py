@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.program.graphs import broken_laws, recording
-from tests.program.jobs import IDEAL_DRAM, built, tiles_of
+from tests.program.graphs import broken_laws, builder, identity, recording, workload
+from tests.program.jobs import IDEAL_DRAM, NEURON, built, tiles_of
 from tests.program.test_channel_parameters import (
     PRODUCTS,
     K,
@@ -20,6 +20,7 @@ from tests.program.test_channel_parameters import (
 )
 from tests.reliability.probe import APART
 from tlm.space.phase import Phase
+from tlm.workload.identities import identities_as_shortcuts
 from tlm.workload.model import Norm
 
 ONE_CORE = ("cores=1", IDEAL_DRAM)
@@ -119,3 +120,26 @@ def test_laws_hold_wherever_they_learn(flags, cores, settings, policy, schedule)
     assert moved["decay", "writes"] == 2 * (K if by_channel else 1)
     assert actions(program, 1)[Phase.GRAD, "bp.learnt_op"] == PRODUCTS
     assert not tiles_of(program, Phase.REDUCE, 0) or cores > 1
+
+
+@pytest.mark.parametrize("split", ["auto", "k", "batch", "spatial"])
+@pytest.mark.parametrize(("by_channel", "count"), [(False, 2), (True, 2 * 8)])
+def test_neurons_without_weights_learn_as_well(by_channel, count, split):
+    """Behind a sum of layers: read for FP, for BP and for the update, which waits for both."""
+    net = builder((3, 6, 6))
+    first = net.conv(8, kernel=3, padding=1)
+    second = net.conv(8, kernel=1)
+    neuron = replace(NEURON, learnt=("leak", "threshold"), by_channel=by_channel)
+    third = identity(net, [first, second], neuron)
+    net.conv(4, kernel=1, sources=(third,))
+    job, chip = identities_as_shortcuts(workload(net.layers)), (*FOUR, f"mapping.split={split}")
+    plan, program = built(job, recording(job, live=0.8), *chip)
+    assert broken_laws(plan, program, *chip)[0] == []
+    assert actions(program, third)[Phase.UPDATE, "wg.update_op_adam"] == count
+    moved = kept_bytes(plan, program, third)
+    for name in ("leak", "threshold"):  # of 16 bits; for FP, BP and update
+        assert moved[name, "writes"] == count
+        assert moved[name, "reads"] >= 3 * count
+    waits = tiles_of(program, Phase.UPDATE, third)[0].needs
+    last = [tiles_of(program, phase, third)[-1] for phase in (Phase.FP, Phase.GRAD)]
+    assert all(set(tile.signals) & set(waits) for tile in last)

@@ -15,8 +15,9 @@ from tests.program.graphs import (
     window,
     workload,
 )
-from tests.program.jobs import IDEAL_DRAM, array_overrides, built
+from tests.program.jobs import IDEAL_DRAM, array_overrides, built, tiles_of
 from tests.program.test_graph import SMALL_MEMORIES
+from tlm.space.phase import Phase
 from tlm.workload.model import Pool
 from tlm.workload.operand import Gate, Line, Term
 
@@ -229,6 +230,19 @@ def test_all_laws_hold(name, chip):
     plan, program = built(job, recorded, IDEAL_DRAM, *chip)
     broken, _ = broken_laws(plan, program, IDEAL_DRAM, *chip)
     assert broken == []
+
+
+def test_a_pool_on_the_way_is_added_up_once():
+    """8 x 3 x 3 windows of four, of every sample and step: three additions each, in FP and WG."""
+    net = builder((3, 6, 6))
+    first = net.conv(8, kernel=3, padding=1)
+    small = Term(first, (Pool.square("average", 2, 2),))
+    put_together(net, (8, [small]), channels=4)
+    job = workload(net.layers)
+    _, program = built(job, recording(job), "cores=1", IDEAL_DRAM)
+    for phase, action in ((Phase.FP, "fp.input_pool"), (Phase.WG, "wg.input_pool")):
+        adds = [tile.work.energy.get(action, 0) for tile in tiles_of(program, phase, 1)]
+        assert sum(adds) == 3 * 8 * 3 * 3 * 2 * 2
 
 
 def test_dS_of_parts_goes_through_dram_where_it_has_no_room():

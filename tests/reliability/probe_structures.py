@@ -16,6 +16,7 @@ from tests.program.graphs import (
     add,
     broken_laws,
     builder,
+    identity,
     put_together,
     window,
     without_neurons,
@@ -80,6 +81,15 @@ def summed() -> Workload:
     return workload(net.layers, steps=3)
 
 
+def alone() -> Workload:
+    """Neurons behind a sum, without weights, that learn a number a channel."""
+    net = builder((3, 6, 6))
+    first, second = net.conv(8, kernel=3, padding=1), net.conv(8, kernel=1)
+    neuron = replace(net.layers[first].neuron, learnt=("leak",), by_channel=True)
+    net.conv(4, kernel=1, sources=(identity(net, [first, second], neuron),))
+    return workload(net.layers)
+
+
 def folded() -> Workload:
     """Planes of 6 x 6 read as 4 x 9: rows of what is read are of two rows of the source."""
     net = builder((2, 6, 6))
@@ -105,6 +115,7 @@ def jobs(chosen: Sequence[str] = ()) -> Iterator[Job]:
            for name, norm in ONES.items()},
         "summed": summed,
         "folded": folded,
+        "learning-alone": alone,
         "potentials": lambda: test_membrane_output.read_by_the_loss("hard", detach=False),
     }  # fmt: skip
     for name, made in graphs.items():

@@ -18,6 +18,7 @@ from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
+from tlm.storage.budget import update_piece
 from tlm.storage.plan import LayerPlan
 
 STEP_SCALE = "step_scale"  # of a norm: a number a time step
@@ -31,7 +32,7 @@ def fetch_parameters(
     first, end = (at // layer_plan.layer.sums for at in part.neurons.channels)
     for name in names:
         run = (0, layer_plan.layer_numbers.get(name, 0))
-        if name in layer_plan.channel_parameters:
+        if name in (*layer_plan.channel_parameters, *layer_plan.layer.channel_constants):
             each = layer_plan.numbers(name)
             run = (first * each, (end - first) * each)
         if run[1]:
@@ -40,7 +41,7 @@ def fetch_parameters(
 
 def add_bias(layer_plan: LayerPlan, products: int, tile: TileDraft) -> None:
     """Charge a tile for the bias of so many products."""
-    if "bias" in layer_plan.channel_parameters:
+    if layer_plan.biased:
         tile.add_energy({"fp.bias_add": products})
 
 
@@ -112,8 +113,8 @@ def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: S
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
 
 
-def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int) -> None:
-    """Append the update of every channel by its owner, at most ``size`` numbers at a time.
+def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
+    """Append the update of every channel by its owner, in pieces as those of weights.
 
     The first slice updates numbers of the layer.
     """
@@ -126,6 +127,8 @@ def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int)
             if name in layer_plan.walk_parameters:
                 gathered = (channel_sums(builder, layer_plan, part), len(replicas) - 1)
             first, end = (at * layer_plan.numbers(name) for at in part.neurons.channels)
+            bits = sum(tensor.bits for tensor in layer_plan.addressed.trained(name))
+            size = update_piece(builder.plan.chip, bits)
             for low in range(first, end, size):
                 run = (low, min(size, end - low))
                 _update(builder, layer_plan, part, name, run, gathered)

@@ -10,7 +10,7 @@ that costs their bytes alone, as in BP (assumed).
 
 from __future__ import annotations
 
-from tlm.program.builder import ProgramBuilder, add_up_sources, saved, window_adds
+from tlm.program.builder import ProgramBuilder, additions, saved, window_adds
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Region, Span, length
@@ -37,7 +37,8 @@ def add_shortcuts(
         tile.add_reads(layer_plan.addend.runs(wanted, steps))
         for producer in layer_plan.addend.producers:
             tile.add_read_needs(saved(builder, producer, region.samples, what))
-        add_up_sources("fp", layer_plan.addend, wanted, steps, tile, region.rows)
+        elements, adds = additions(layer_plan.addend, wanted, region.rows, steps)
+        tile.add_energy({"fp.input_add": elements, "fp.input_pool": adds})
     products = region.size * layer_plan.width * length(steps)
     tile.add_energy({"fp.shortcut_add": products * addends})
 
@@ -52,5 +53,5 @@ def fetch_returned(
         if at.size:
             tile.add_reads(adding.returned(at, steps))
             tile.add_read_needs(saved(builder, adding.reader, region.samples, "dI"))
-            for other in adding.multiplied:
+            for other in adding.deciding:
                 tile.add_read_needs(saved(builder, other, region.samples))

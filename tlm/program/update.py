@@ -46,12 +46,16 @@ def _owned(layer_plan: LayerPlan, part: Slice) -> Span:
 
 
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the reduction of dW: every replica sends the other replicas their shares."""
-    for part in layer_plan.cut.slices if layer_plan.layer.weighted else ():
+    """Append the reduction of dW: every replica sends the other replicas their shares.
+
+    So it does with the sums of what neurons learn, also where there are no weights.
+    """
+    for part in layer_plan.cut.slices:
         reduce_layer_numbers(builder, layer_plan, part)
-        replicas = (r for r in layer_plan.replicas(part) if r.index != part.index)
-        others = [(r, span) for r in replicas if length(span := _owned(layer_plan, r))]
-        if not others:
+        replicas = [r for r in layer_plan.replicas(part) if r.index != part.index]
+        weighted = replicas if layer_plan.layer.weighted else []
+        others = [(r, span) for r in weighted if length(span := _owned(layer_plan, r))]
+        if not others and not (replicas and layer_plan.walk_parameters):
             continue
         tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
         if layer_plan.stored.dW == "dram":
@@ -65,9 +69,14 @@ def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 
 def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
+    """Append the update of a layer's weights, and of all that it learns beside them."""
+    if layer_plan.layer.weighted:
+        _update_weights(builder, layer_plan)
+    update_parameters(builder, layer_plan)
+
+
+def _update_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the weight update of every slice's share, streamed through the optimizer's memory."""
-    if not layer_plan.layer.weighted:
-        return
     state = layer_plan.addressed.trained("W")
     bits = sum(tensor.bits for tensor in state)
     stored = layer_plan.stored
@@ -108,7 +117,6 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
                 }
             )
         rewire(builder, layer_plan, part)
-    update_parameters(builder, layer_plan, size)
 
 
 def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
@@ -131,15 +139,17 @@ def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 
 def guard_old_weights(builder: ProgramBuilder) -> None:
-    """Let the last tile of every phase that reads a layer's weights release the old ones.
+    """Let the last tile of every phase that reads a layer's weights, or numbers that neurons learn
+    without weights before them, release the old ones.
 
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """
     layers = [layer_plan.layer for layer_plan in builder.plan.layers]
     for engines in builder.drafts:
-        for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
+        for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP, Phase.GRAD):
             last = {t.layer: t for t in engines[ENGINE_OF_PHASE[phase]] if t.phase == phase}
             for at, tile in last.items():
-                if layers[at].weighted:
+                alone = layers[at].learnt and not layers[at].multiplies
+                if alone or (layers[at].weighted and phase != Phase.GRAD):
                     ident = builder.done.ident("old weights", layers[at].name)
                     tile.add_signals((builder.done.expect(ident),))

@@ -71,15 +71,19 @@ def test_inference_reads_all_of_them_once():
     }  # fmt: skip
 
 
-def test_layers_without_weights_read_theirs_too():
-    """Neurons behind neurons: FP and the gradient unit."""
-    job = varied("decay")
+@pytest.mark.parametrize(
+    ("job", "reads"),
+    [(varied("decay"), 2), (varied(learnt=("decay",), by_channel=True), 3)],
+    ids=["fixed", "learnt"],
+)
+def test_layers_without_weights_read_theirs_too(job, reads):
+    """Neurons behind neurons: FP, the gradient unit, and the update of what is learnt."""
     first, second = job.layers
     second = replace(second, kind="identity", bias=False)
     job = replace(job, layers=(first, second))
     plan, program = built(job, recording(job), *ONE_CORE)
     assert broken_laws(plan, program, *ONE_CORE)[0] == []
-    assert kept_bytes(plan, program, 1)["decay", "reads"] == 2 * READ
+    assert kept_bytes(plan, program, 1)["decay", "reads"] == reads * READ
 
 
 @given(

@@ -122,7 +122,10 @@ def _shortcuts(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, i
             yield sizes.output_class(source), reads * sizes.output(source)
         else:
             yield "I", reads * sizes.current(source)
-        yield "dI", dI * (2 if way > 2 and sizes.exact(source) else 1)
+        times = 2 if way > 2 and sizes.exact(source) else 1
+        yield "dI", dI * times
+        if layer.current_pool is not None and layer.current_pool.kind == "max":
+            yield "winner", neurons * sizes.winner(layer.current_pool) * sizes.learns * times
     if layer.addend is not None:
         yield from _addend(sizes, layer, layer.addend, way)
     if layer.added and not (sizes.exact(layer) and way <= 2):  # there it is written anyway

@@ -41,7 +41,7 @@ def fetch_parameters(
 
 def add_bias(layer_plan: LayerPlan, products: int, tile: TileDraft) -> None:
     """Charge a tile for the bias of so many products."""
-    if "bias" in layer_plan.channel_parameters:
+    if layer_plan.biased:
         tile.add_energy({"fp.bias_add": products})
 
 

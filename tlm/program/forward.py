@@ -77,9 +77,7 @@ def walk_products(
                 builder.streams.cut(sweep, layer_plan, part.core, passes.layout, block)
                 for block in passes.blocks
             ]
-            drafted = array_tiles(
-                builder, phase, layer_plan, passes, groupings, layer_plan.operand_bits
-            )
+            drafted = array_tiles(builder, phase, layer_plan, passes, groupings)
             for block, grouping, tiles in zip(passes.blocks, groupings, drafted, strict=True):
                 if layer_plan.repeats > 1:
                     block = _repeated(block, steps, tiles)
@@ -148,9 +146,8 @@ def _block(
                 tile.add_read_needs(needs)
         if channels[0] == sweep.outputs[0] or each:
             fetch_inputs(layer_plan, fresh, block.steps, first, of_layers=not arrived)
-            add_up_sources("fp", layer_plan, fresh, block.steps, first)
+            add_up_sources(builder, "fp", layer_plan, fresh, block.steps, first)
         region = Region(channels, block.samples, block.rows)
-        last.add_covers(length(channels) * length(block.rows) * layer_plan.width)
         if layer_plan.exact:
             leave_currents(builder, layer_plan, part, region, block.steps, last)
         else:

@@ -69,7 +69,7 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         if (spilled or read) and (key != "m" or layer_plan.has_m):
             shapes[key] = (layer.out_shape, precision.membrane if key == "U" else 1)
     winner = winner_bits(layer.current_pool)
-    if winner and (spilled or layer.neuron is None):
+    if winner and (spilled or layer.neuron is None or layer.added):
         shapes["winner"] = (layer.out_shape, winner)
     # A wavefront reads U back where FP has saved it; a synaptic current is saved nowhere else.
     if not (plan.schedule.by_step and "U" in shapes and not layer.current_based):

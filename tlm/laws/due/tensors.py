@@ -149,7 +149,7 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
         return 1, 2 - len(facts.Y_stays) + (facts.state == "recompute")
     if key in ("U", "S", "m", "winner") and neuron:
         return 1, int(facts.state == "spill")
-    if key == "need" and not neuron:
+    if key in ("need", "winner") and not neuron:
         return 1, 1
     if key == "dI":
         return 1, int(facts.exact)
@@ -157,8 +157,11 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
 
 
 def _times_added(job: Facts, facts: LayerFacts, key: str) -> float:
-    """How often at least later layers read all of what they add, earlier ones all that returns."""
-    if key == "dI":
+    """How often at least later layers read all of what they add, earlier ones all that returns.
+
+    With it goes what a max pool of currents took.
+    """
+    if key in ("dI", "winner"):
         return len(facts.layer.shortcuts)
     output = _is_output(facts, key)
     if not output and key != "I":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.arrangements import Arrangements
 from tlm.workload.capture.convolutions import PlainConvolution
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.matmuls import MatmulForm
@@ -41,6 +42,7 @@ class Boundary:
     module: Any
     equation: Declared | None = None
     readings: list[CallReading] = field(default_factory=list)
+    arrangements: Arrangements = field(default_factory=Arrangements)
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     input_gradients: dict[int, Tensor] = field(default_factory=dict)

@@ -420,6 +420,9 @@ def test_a_leaky_read_out_of_sinabs(tmp_path: Path) -> None:
     job = cap.save(tmp_path / "job.h5", level="value")
     assert [layer.membrane_output for layer in job.layers] == [False, True]
     assert job.layers[1].neuron.learnt == ("decay",)
+    net[3] = pytest.importorskip("sinabs.layers").ExpLeak(tau_mem=4.0, min_v_mem=-1.0)
+    with pytest.raises(WorkloadError, match=r"3: a job's neuron.*use min_v_mem=None"):
+        Capture(net, steps=T, time_axis=1)
 
 
 def test_what_a_time_constant_sets_beside_a_synapse() -> None:

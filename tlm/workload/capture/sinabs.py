@@ -38,6 +38,7 @@ def sinabs_equation(name: str, module: Any) -> Declared:
         "current_decay": 0.0 if synapse is None else synapse,
         **_learnt(name, module, synaptic),
     }
+    _check_options(name, module, spiking=kind in _SPIKING)
     if kind in _SILENT:
         equation = declare(**terms, reset="none", output="membrane")
     else:
@@ -51,7 +52,6 @@ def sinabs_equation(name: str, module: Any) -> Declared:
 
 def _spiking(name: str, module: Any, terms: dict[str, Any]) -> Declared:
     """The equation of neurons that spike, whose potential follows from ``terms``."""
-    _check_options(name, module)
     soft = type(module.reset_fn).__name__ == "MembraneSubtract"
     threshold = constants(f"{name}.spike_threshold", module.spike_threshold)
     return declare(
@@ -115,13 +115,15 @@ def _decay(name: str, module: Any, of: str, *, may_learn: bool = False) -> Const
     return constants(f"{name}.{parameter}", getattr(module, f"alpha_{of}_calculated").detach())
 
 
-def _check_options(name: str, module: Any) -> None:
+def _check_options(name: str, module: Any, *, spiking: bool) -> None:
     reset = module.reset_fn
     known = type(reset).__name__ in ("MembraneSubtract", "MembraneReset")
+    several = getattr(module.spike_fn, "__name__", "") != "SingleSpike"
+    elsewhere = not known or getattr(reset, "reset_value", 0.0) != 0
     for wrong, remedy in (
-        (getattr(module.spike_fn, "__name__", "") != "SingleSpike", "spike_fn=SingleSpike"),
+        (several and spiking, "spike_fn=SingleSpike"),
         (module.min_v_mem is not None, "min_v_mem=None"),
-        (not known or getattr(reset, "reset_value", 0.0) != 0, "reset_fn=MembraneReset()"),
+        (elsewhere and spiking, "reset_fn=MembraneReset()"),
     ):
         if wrong:
             raise WorkloadError(

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.laws.test_laws import Run
 from tests.program.jobs import array_overrides
+from tests.reliability.matmuls import with_attention
+from tests.reliability.networks import Draw, RandomTensors
 from tlm.errors import WorkloadError
 from tlm.running.structures import check_structures
 from tlm.workload.builder import Builder
@@ -169,6 +173,7 @@ CHIPS = {
         "precision.weight=12 bit", "precision.input=6 bit", "core.memory.weights=6 Kib",
         "core.memory.spikes=8 Kib",
     ),
+    "few sums at a time": (*array_overrides(4, 4), "core.memory.accumulators=8 Kib"),
 }  # fmt: skip
 
 
@@ -178,3 +183,32 @@ CHIPS = {
 def test_attention_on_other_chips(mode, order, chip):
     """Schedules, dataflows, memories, models of network and DRAM."""
     assert Run(*CHIPS[chip], of=JOBS[mode](order)).broken() == []
+
+
+@st.composite
+def any_attention(draw):
+    """A job of attention drawn at random behind a convolution, trained or not; its masks too."""
+    net = Builder((2, draw(st.integers(1, 4)), draw(st.integers(1, 3))), lif_neuron())
+    net.conv(draw(st.integers(1, 6)), kernel=1)
+    layers = tuple(draw(with_attention(net.layers, "binary")))
+    masks = draw(st.builds(Draw, st.integers(0, 9), *[st.sampled_from((0.1, 0.5, 1.0))] * 5))
+    job = Workload(
+        Path("random"), "random", layers, draw(st.integers(1, 3)), draw(st.integers(1, 2)),
+        "random", "none", 0.0, "adam", "rate", (0,), ("bits",), {}, "0" * 64,
+        tensors=RandomTensors(masks),
+    )  # fmt: skip
+    recorded = job.load(0)
+    if draw(st.booleans()):
+        return job, recorded
+    none = tuple(np.zeros_like(spikes) for spikes in recorded.spikes)
+    return replace(job, mode="inference"), replace(recorded, masks=none, dU=none, dY=none)
+
+
+@settings(max_examples=20)
+@given(any_attention(), st.sampled_from(("auto", "k", "batch", "spatial")), st.booleans())
+def test_any_attention_breaks_no_law(of, split, small):
+    """One step, token or head, q that is k or v, values without neurons, on arrays of any size."""
+    job, _ = of
+    folded = ["mapping.batch_norm=folded"] * (job.mode == "inference")
+    arrays = array_overrides(4, 8) if small else ()
+    assert Run(f"mapping.split={split}", *folded, *arrays, of=of).broken() == []

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from tests.pools import pools_on
 from tests.reliability.currents import with_currents
+from tests.reliability.matmuls import with_attention
+from tests.reliability.neurons import with_neurons
 from tests.reliability.operands import with_operands
 from tlm.errors import WorkloadError
 from tlm.workload.file.graph import check_layers
-from tlm.workload.input_kind import input_kind
+from tlm.workload.input_kind import CODED, input_kind
 from tlm.workload.model import (
     NETWORK_INPUT,
+    Encoding,
+    InputKind,
     Layer,
     Norm,
     Recording,
@@ -31,6 +35,10 @@ from tlm.workload.values import Values
 # Every m of the second is set, so that none goes through DRAM.
 NEURONS = (lif_neuron(), lif_neuron(surrogate="arctangent"))
 MOST_WEIGHTS = 4000  # of a layer: more only take longer
+ENCODINGS: tuple[Encoding, ...] = ("direct", "rate", "events", "counts", "frames")
+PLAIN = st.builds(Norm, st.just("batch"), st.just(1e-5), st.booleans())
+# With a scale and a shift or without, with some of each step, with a number a step.
+NORMS = PLAIN | st.builds(Norm, st.just("batch"), st.just(1e-5), *[st.booleans()] * 5)
 DENSITIES = st.sampled_from((0.0, 0.02, 0.1, 0.3, 0.7, 1.0))
 
 
@@ -66,7 +74,7 @@ class RandomTensors:
             shape, whole = workload.neuron_shape(layer), layer.neuron is None
             live = mask((*shape[:2], 1, 1, 1), draw.live)
             spikes.append(mask(shape, 1.0 if whole else draw.spikes))
-            bounded = layer.neuron is not None and layer.neuron.compact
+            bounded = layer.spiking and layer.neuron.compact
             masks.append(mask(shape, draw.masks if bounded else 1.0))
             gradients.append(mask(shape, draw.gradients) & live & masks[-1])
             product = mask(workload.product_shape(layer), draw.gradients)
@@ -88,15 +96,16 @@ class RandomTensors:
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Workload:
-    """A job of one to seven layers: convolutions, linear, pools, norms, residuals, forks, parts."""
-    encoding = draw(st.sampled_from(("direct", "rate", "events")))
+    """A job of few layers: convolutions, linear, pools, norms, residuals, forks, parts, matmuls."""
+    encoding = draw(st.sampled_from(ENCODINGS))
+    coded = CODED[encoding]
     layers: list[Layer] = []
     side = draw(st.integers(1, 9))
     first: Shape3 = (draw(st.sampled_from((1, 2, 3, 8, 17))), side, draw(st.integers(1, 9)))
-    norm = draw(st.none() | st.builds(Norm, st.just("batch"), st.just(1e-5), st.booleans()))
+    norm = draw(st.none() | NORMS)
     open_ends: tuple[int, ...] = (NETWORK_INPUT,)
     for _ in range(draw(st.integers(1, 4))):
-        layer = draw(_layer(layers, open_ends, first, norm, encoding == "direct"))
+        layer = draw(_layer(layers, open_ends, first, norm, coded))
         layers.append(layer)
         if draw(st.integers(0, 4)) == 0:  # a second branch, which the next layer adds to this one
             layers.append(_renamed(layer, len(layers)))
@@ -104,18 +113,22 @@ def jobs(draw: st.DrawFn) -> Workload:
         else:
             open_ends = (layer.index,)
     if len(open_ends) > 1:
-        layers.append(draw(_layer(layers, open_ends, first, None, encoding == "direct")))
+        layers.append(draw(_layer(layers, open_ends, first, None, coded)))
     if draw(st.booleans()):
         layers[-1] = replace(layers[-1], neuron=None, bias=True)
     if draw(st.integers(0, 2)) == 0:
-        layers = draw(with_operands(layers, "analog" if encoding == "direct" else "binary"))
+        layers = draw(with_operands(layers, coded))
+    if draw(st.integers(0, 3)) == 0:
+        layers = draw(with_attention(layers, coded))
     if draw(st.booleans()):
-        layers = draw(with_currents(layers, "analog" if encoding == "direct" else "binary"))
+        layers = draw(with_currents(layers, coded))
     inner = [
         layer.index for layer in layers if layer.weighted and NETWORK_INPUT not in layer.sources
     ]
     for at in draw(st.sets(st.sampled_from(inner), max_size=2)) if inner else ():
         layers[at] = replace(layers[at], dropout=0.4)
+    if draw(st.integers(0, 2)) == 0:
+        layers = draw(with_neurons(layers))
     check_layers(Path("random"), tuple(layers))
     drawn = draw(st.builds(Draw, st.integers(0, 999), *[DENSITIES] * 5))
     return Workload(
@@ -128,7 +141,7 @@ def jobs(draw: st.DrawFn) -> Workload:
 @st.composite
 def _layer(
     draw: st.DrawFn, layers: list[Layer], ends: tuple[int, ...], first: Shape3, norm: Norm | None,
-    analog: bool,
+    coded: InputKind,
 ) -> Layer:  # fmt: skip
     """A layer that reads ``ends``, and what of earlier layers has the same shape, at times."""
     source = layers[ends[0]].pooled_shape if layers else first
@@ -139,7 +152,7 @@ def _layer(
     shape = source if pool is None else pool.pooled(source)
     linear = draw(st.integers(0, 3)) == 0
     pools = [*(layers[one].pool for one in sources if layers), pool]
-    kind = input_kind(sources, pools, "analog" if analog else "binary")
+    kind = input_kind(sources, pools, coded)
     plain = Layer(
         len(layers), f"layer{len(layers)}", "linear", (prod(shape), 1, 1), (1, 1, 1), (1, 1),
         (1, 1), (0, 0), sources, pool, kind, draw(st.booleans()),

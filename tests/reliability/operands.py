@@ -12,6 +12,7 @@ from tlm.space.feeds import operand_shape
 from tlm.workload.input_kind import kind_of, leaves_spikes
 from tlm.workload.model import NETWORK_INPUT, InputKind, Layer, Shape3, input_frame
 from tlm.workload.operand import Gate, Line, Operand, Part, Step, Term, Window, shape_behind
+from tlm.workload.surrogate import lif_neuron
 
 Plane = tuple[int, int]
 
@@ -33,7 +34,7 @@ def with_operands(draw: st.DrawFn, layers: list[Layer], network_input: InputKind
 def _reader(
     draw: st.DrawFn, layers: list[Layer], operand: Operand, network_input: InputKind
 ) -> Layer:
-    """A convolution, or a linear layer, that reads an operand."""
+    """A convolution, a linear layer, or one without weights, that reads an operand."""
     neuron = next((layer.neuron for layer in layers if layer.neuron is not None), None)
     layer = Layer(
         len(layers), f"layer{len(layers)}", "linear", (1, 1, 1), (5, 1, 1), (1, 1), (1, 1), (0, 0),
@@ -41,6 +42,8 @@ def _reader(
         operand=operand,
     )  # fmt: skip
     shape = operand_shape(layer, layers)
+    if NETWORK_INPUT not in operand.sources and draw(st.booleans()):
+        return draw(_gathering(layers, layer, shape, network_input))
     pool = draw(st.none() | pools_on(shape))
     shape = shape if pool is None else pool.pooled(shape)
     layer = replace(layer, input_pool=pool, in_shape=(prod(shape), 1, 1))
@@ -52,6 +55,21 @@ def _reader(
             layer, kind="conv", in_shape=shape, kernel=(size, size), stride=stride, padding=padding
         )
         layer = replace(layer, out_shape=layer.product_shape)
+    return replace(layer, input_kind=kind_of(layer, layers, network_input))
+
+
+@st.composite
+def _gathering(
+    draw: st.DrawFn, layers: list[Layer], layer: Layer, shape: Shape3, network_input: InputKind
+) -> Layer:
+    """The layer without weights: what it reads is its current, averaged or summed at times."""
+    pool = draw(st.none() | pools_on(shape, ("average", "sum")))
+    shape = shape if pool is None else pool.pooled(shape)
+    layer = replace(
+        layer, kind="identity", input_pool=pool, in_shape=shape, out_shape=shape, bias=False,
+        neuron=draw(st.sampled_from((lif_neuron(), None))),
+    )  # fmt: skip
+    layer = replace(layer, pool=draw(st.none() | pools_on(shape, ("average", "sum"))))
     return replace(layer, input_kind=kind_of(layer, layers, network_input))
 
 

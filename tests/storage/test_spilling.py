@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from tests.program.jobs import Densities, built, conv, job, linear
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.program.graphs import broken_laws, builder, recording, workload
+from tests.program.jobs import (
+    IDEAL_DRAM,
+    Densities,
+    array_overrides,
+    built,
+    conv,
+    job,
+    linear,
+)
 from tests.reliability.probe import APART
+from tlm.program.weight_gradient_pieces import output_spans
 from tlm.space.phase import Phase
 
 
 def test_a_dead_first_piece_leaves_no_partial_sums_to_read():
     """Spilled dW is read back only where an earlier piece has written it."""
     first = conv((16, 8, 8), 16, 3, padding=1)
-    workload, recording = job(first, linear(1024, 10), batch=3, densities=Densities(live=1.0))
-    for gradients in recording.dU:
+    spiking, masks = job(first, linear(1024, 10), batch=3, densities=Densities(live=1.0))
+    for gradients in masks.dU:
         gradients[:, 0] = False
-    _, program = built(workload, recording, *APART, "cores=1", "core.memory.accumulators=16 Kib",
+    _, program = built(spiking, masks, *APART, "cores=1", "core.memory.accumulators=16 Kib",
                        "core.memory.gradients=64 Kib")  # fmt: skip
     check_spilled(program)
 
@@ -48,3 +64,38 @@ def check_spilled(program):
             if tile.phase == Phase.WG:
                 assert {run for run in tile.reads if run in spilled} <= written, tile.layer
                 written |= set(tile.writes)
+
+
+@pytest.mark.parametrize("room", ["1 Kib", "4 Kib", "8 Kib"])
+@pytest.mark.parametrize("gradients", ["1 Kib", "2 Mib"])
+def test_passes_over_a_grouped_convolution_end_with_its_tiles(room, gradients):
+    """Two groups of 25 outputs on tiles of four: each dW is made once, by the inputs of its group
+    alone.
+    """
+    net = builder((8, 5, 5))
+    net.conv(50, kernel=3, padding=1, groups=2)
+    net.linear(4)
+    grouped = workload(net.layers)
+    chip = (
+        *APART, *array_overrides(4, 4), "cores=1", IDEAL_DRAM,
+        f"core.memory.accumulators={room}", f"core.memory.gradients={gradients}",
+    )  # fmt: skip
+    plan, program = built(grouped, recording(grouped), *chip)
+    assert plan.layers[0].stored.dW == "dram"
+    assert broken_laws(plan, program, *chip)[0] == []
+
+
+@given(
+    groups=st.integers(1, 4), width=st.integers(1, 20), tile=st.sampled_from((2, 4, 8)),
+    tiles=st.integers(1, 4), data=st.data(),
+)  # fmt: skip
+def test_spans_of_outputs_are_whole_tiles_of_their_groups(groups, width, tile, tiles, data):
+    """Together they are all outputs, none too long; they begin where tiles of the groups do."""
+    layer = replace(conv((groups, 3, 3), groups * width, 1), groups=groups)
+    first = data.draw(st.integers(0, groups * width - 1))
+    spans = output_spans(layer, (first, groups * width), tile, tiles * tile)
+    assert [k for span in spans for k in range(*span)] == [*range(first, groups * width)]
+    assert all(high - low <= tiles * tile for low, high in spans)
+    for low, _ in spans:
+        origin = first % width if low // width == first // width else 0
+        assert (low % width - origin) % tile == 0

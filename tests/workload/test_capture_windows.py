@@ -69,6 +69,17 @@ def job_of(between: Any, path: Path) -> Any:
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
+class Padded(nn.Module):
+    """``inner`` behind zeros, or where sizes are below 0 behind a cut, as F.pad has them."""
+
+    def __init__(self, sizes: tuple[int, ...], inner: Any) -> None:
+        super().__init__()
+        self.sizes, self.inner = sizes, inner
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(F.pad(x, self.sizes))
+
+
 @FREELY
 @given(
     kernel=PAIRS,
@@ -143,15 +154,19 @@ def test_even_kernels_that_keep_the_size(tmp_path: Path) -> None:
     dilation=PAIRS,
     padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     groups=st.sampled_from((1, 2)),
+    sizes=st.tuples(*(st.integers(-3, 2),) * 4),
     seed=st.integers(0, 99),
 )
-def test_transposed_convolutions(seed: int, tmp_path: Path, **window: Any) -> None:
-    """Plain ones over rows and columns apart; counted as torch counts them."""
+def test_transposed_convolutions(
+    sizes: tuple[int, ...], seed: int, tmp_path: Path, **window: Any
+) -> None:
+    """Plain ones over rows and columns apart; counted as torch counts them, with zeros before."""
     torch.manual_seed(seed)
     assume(window["stride"] != (1, 1))  # that is a plain convolution, and counted as one
     reach = [d * (k - 1) for d, k in zip(window["dilation"], window["kernel_size"], strict=True)]
     window["padding"] = tuple(map(min, window["padding"], reach))
-    layer = job_of(loud(nn.ConvTranspose2d(6, 4, **window)), tmp_path).layers[1]
+    between = Padded(sizes, loud(nn.ConvTranspose2d(6, 4, **window)))
+    layer = job_of(between, tmp_path).layers[1]
     assert (layer.kernel, layer.stride) == (window["kernel_size"], (1, 1))
 
 
@@ -164,6 +179,37 @@ def test_a_transposed_convolution_that_doubles_the_size(tmp_path: Path) -> None:
     assert layer.out_shape == (4, 2 * SIDES[0], 2 * SIDES[1])
     assert reads(layer) == "0[0:6, 0:9 every 2 pad 0/1, 0:8 every 2 pad 0/1]"
     assert layer.macs == 6 * 4 * 9 * prod(SIDES)
+
+
+def test_a_transposed_convolution_behind_a_shift(tmp_path: Path) -> None:
+    """A row of zeros that comes in is a row of inputs, and multiplied as torch multiplies it."""
+    torch.manual_seed(0)
+    between = Padded((0, 0, 1, -1), loud(nn.ConvTranspose2d(6, 4, 2, stride=2)))
+    layer = job_of(between, tmp_path).layers[1]
+    assert reads(layer) == "0[0:6, 0:8 pad 1/0, 0:8][0:6, 0:9 every 2, 0:8 every 2]"
+    assert layer.macs == 6 * 4 * 4 * prod(SIDES)
+
+
+def test_a_transposed_convolution_of_one_place(tmp_path: Path) -> None:
+    """One place has no neighbours, and is multiplied once all the same."""
+    torch.manual_seed(0)
+    between = nn.Sequential(nn.MaxPool2d(SIDES), loud(nn.ConvTranspose2d(6, 4, 3, stride=2)))
+    layer = job_of(between, tmp_path).layers[1]
+    assert layer.out_shape == (4, 3, 3)
+    assert layer.macs == 6 * 4 * 9
+
+
+def test_a_transposed_convolution_of_one_place_of_a_sum(tmp_path: Path) -> None:
+    """Where sums are pooled to one place, it would not be known that it is one."""
+
+    class Summed(Three):
+        def forward(self, frames: Any) -> Any:
+            spikes = self.lif(self.first(frames))
+            return self.out(self.last(self.between(spikes + spikes)).flatten(2))
+
+    between = nn.Sequential(nn.MaxPool2d(SIDES), loud(nn.ConvTranspose2d(6, 4, 3, stride=2)))
+    with pytest.raises(WorkloadError, match="reads one place, a pool of a sum of spikes"):
+        recorded(Summed(between, CLASSES), events(2, *SIDES), tmp_path)
 
 
 def test_a_transposed_convolution_of_the_network_input(tmp_path: Path) -> None:

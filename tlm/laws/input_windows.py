@@ -93,7 +93,7 @@ def _least_bits(job: Facts, facts: LayerFacts, part: Slice, source: int, phase: 
 def _distinct(job: Facts, facts: LayerFacts, rows: set[int]) -> int:
     """Elements of the sources that some rows of the input are made of, each once."""
     rows = windows_rows(facts.layer.input_pool, rows, job.operand_shape(facts)[1])
-    if facts.layer.kind == "linear":
+    if facts.layer.kind == "linear" or facts.layer.turned:
         rows = set(range(job.operand_shape(facts)[1]))
     needed: dict[int, list[Bools]] = {source: [] for source in facts.layer.sources}
     for branch in job.branches(facts):
@@ -115,7 +115,8 @@ def _places(job: Facts, source: int) -> list[TensorPlace]:
 
 def _unkept_bits(job: Facts, facts: LayerFacts, tile: Tile) -> int:
     """The least bits of a panel's inputs in DRAM, if what its block reads does not fit."""
-    rows, layer = kernel_rows(facts.layer, range(*tile.rows)), facts.layer
+    layer = facts.layer
+    rows = kernel_rows(layer, range(layer.in_shape[1]) if layer.turned else range(*tile.rows))
     between = max(rows) - min(rows) + 1 if rows else 0
     steps = min(tile.steps, job.input_steps(facts))
     elements = layer.in_shape[0] * between * layer.in_shape[2] * tile.samples * steps

@@ -18,13 +18,13 @@ from tlm.space.region import Block, Slice, Span, length
 from tlm.storage.plan import LayerPlan
 
 
-def held_outputs(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> list[Span]:
-    """The outputs of a slice, cut into passes whose sums fit the accumulators.
+def most_held_outputs(builder: ProgramBuilder, layer_plan: LayerPlan) -> int:
+    """How many outputs have sums that fit the accumulators together: whole tiles of the array.
 
     Raises:
         MappingError: not even those of one tile of the array fit.
     """
-    chip, tile, channels = builder.plan.chip, builder.arrays.tile, part.neurons.channels
+    chip, tile = builder.plan.chip, builder.arrays.tile
     each = layer_plan.layer.factor_shape[1] * chip.precision.partial_sum
     fit = chip.core.memory.accumulators // each // tile * tile
     if not fit:
@@ -33,7 +33,7 @@ def held_outputs(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) ->
             f"{show_bits(chip.core.memory.accumulators)} cannot hold the gradients of {tile} "
             f"outputs of a product of two recorded tensors, {show_bits(tile * each)}; enlarge it"
         )
-    return [(k, min(k + fit, channels[1])) for k in range(*channels, fit)]
+    return fit
 
 
 def pair_blocks(

@@ -108,9 +108,7 @@ def _drafted(
         blocks, channels, wg_pass.outputs, wg_pass.inputs, panel
     ):
         groupings = [whole_panels(passes.layout)] * len(passes.blocks)
-        for tiles in array_tiles(
-            builder, Phase.WG, layer_plan, passes, groupings, layer_plan.operand_bits
-        ):
+        for tiles in array_tiles(builder, Phase.WG, layer_plan, passes, groupings):
             yield passes.layout, tiles
 
 
@@ -125,23 +123,18 @@ def _complete(
     """Append the tiles of a piece, with all that they read and wait for."""
     block, wg_pass = piece.block, piece.wg_pass
     samples, scanned = block.samples, layout.scanned
-    plane = length(block.rows) * layer_plan.width
     sweep = (Phase.WG, layer_plan.layer.index, wg_pass)
     fresh, _ = builder.streams.input_rows(sweep, layer_plan, part, block)
-    # Inputs per channel of the operand: 1, or H x W where a linear layer reads a convolution.
-    each = layer_plan.layer.in_shape[0] // fresh.channels[1]
-    read = (wg_pass.inputs[0] // each, ceil_div(wg_pass.inputs[1], each))
+    read = _channels_read(layer_plan, wg_pass, fresh.channels)
     inputs: Region | None = Region(read, samples, fresh.rows)
     for panel, tile in zip(layout.panels, tiles, strict=True):
         builder.add(part.core, tile)
-        tile.add_covers(plane * length(panel.channels) * length(panel.partners))
         if layer_plan.stored.dY == "memory":
             tile.add_needs(per_sample(builder, "dY for WG", layer_plan, part, samples))
         if scanned:
-            tile.add_cycles(builder.arrays.depth)
             if inputs is not None:
-                fetch_inputs(layer_plan, inputs, block.steps, tile, layer_plan.skips)
-                add_up_sources("wg", layer_plan, inputs, block.steps, tile)
+                fetch_inputs(layer_plan, inputs, block.steps, tile, live=True)
+                add_up_sources(builder, "wg", layer_plan, inputs, block.steps, tile)
             inputs = None
             tile.add_reads(_index_runs(layer_plan, panel))
             tile.add_read_needs(saved_inputs(builder, layer_plan, samples))
@@ -153,6 +146,15 @@ def _complete(
         if layer_plan.stored.dW == "dram":
             ends = (piece.is_first, piece.is_last) if wg_pass.once else (scanned, scanned)
             _spill(builder, layer_plan, part, panel, tile, ends)
+
+
+def _channels_read(layer_plan: LayerPlan, wg_pass: WeightGradientPass, channels: Span) -> Span:
+    """Which of the operand's channels, from 0 on, the inputs of a pass are: of a matmul all."""
+    if layer_plan.held is not None:
+        return channels
+    # Inputs of a channel: 1, or H x W where a linear layer reads a convolution.
+    each = layer_plan.layer.in_shape[0] // channels[1]
+    return wg_pass.inputs[0] // each, ceil_div(wg_pass.inputs[1], each)
 
 
 def _index_runs(layer_plan: LayerPlan, panel: Panel) -> tuple[Extent, ...]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tlm.config.units import show_bits
 from tlm.errors import MappingError
 from tlm.program.builder import ProgramBuilder
-from tlm.program.held_gradient import held_outputs, pair_blocks
+from tlm.program.held_gradient import most_held_outputs, pair_blocks
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan
 from tlm.storage.slice_sizes import product_region
 from tlm.storage.streams import mask_room
 from tlm.storage.windows import WG_SHARE
+from tlm.workload.model import Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ def passes_over(
     chip, arrays, channels = builder.plan.chip, builder.arrays, part.neurons.channels
     if layer_plan.held is not None:
         whole = (0, layer_plan.layer.in_shape[0])
-        spans = held_outputs(builder, layer_plan, part)
+        spans = output_spans(
+            layer_plan.layer, channels, arrays.tile, most_held_outputs(builder, layer_plan)
+        )
         return [WeightGradientPass(span, whole, True) for span in spans]
     taps, depth = (
         layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1],
@@ -69,10 +73,32 @@ def passes_over(
             "input channels reads over all steps; enlarge it"
         )
     return [
-        WeightGradientPass((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)), once)
-        for k in range(*channels, outputs)
-        for c in range(0, depth, inputs)
+        WeightGradientPass(span, (c, min(c + inputs, met[1])), once)
+        for span in output_spans(layer_plan.layer, channels, arrays.tile, outputs)
+        for met in [_inputs_met(layer_plan.layer, span)]
+        for c in range(*met, inputs)
     ]
+
+
+def _inputs_met(layer: Layer, outputs: Span) -> Span:
+    """The inputs of the groups that some outputs are of."""
+    width, depth = layer.product_channels // layer.groups, layer.in_shape[0] // layer.groups
+    return outputs[0] // width * depth, ceil_div(outputs[1], width) * depth
+
+
+def output_spans(layer: Layer, channels: Span, tile: int, most: int) -> list[Span]:
+    """Some outputs cut into spans of at most ``most``, each of whole tiles of the groups' own."""
+    width = layer.product_channels // layer.groups
+    ends = range((channels[0] // width + 1) * width, channels[1], width)
+    spans: list[Span] = []
+    for first, end in pairwise((channels[0], *ends, channels[1])):
+        for k in range(first, end, tile):
+            last = min(k + tile, end)
+            if spans and last - spans[-1][0] <= most:
+                spans[-1] = (spans[-1][0], last)
+            else:
+                spans.append((k, last))
+    return spans
 
 
 def _passes_pay(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: Span) -> bool:

@@ -57,9 +57,7 @@ def product(x: Any, context: Context, outputs: int | None = None, plain: bool = 
     modules, space = layout.modules(context.space), context.space
     kinds = ["convolution"] * 3
     if outputs is None and not plain:
-        kinds += ["dilated convolution", "strided convolution"]
-        # Zeros that a window puts before it would be zeros that it puts in, and not counted.
-        kinds += ["transposed convolution"] * ("shifted" not in context.notes)
+        kinds += ["dilated convolution", "strided convolution", "transposed convolution"]
         kinds += ["depthwise convolution"] * (channels > 1) + ["grouped convolution"] * (
             channels % 2 == 0
         )

@@ -7,7 +7,8 @@ turned round, over an input with zeros put between its rows and columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.workload.capture.tensor_axes import TensorAxes
 from tlm.workload.model import Pair
+from tlm.workload.operand import Line, Window, whole
 from tlm.workload.values import FloatArray
 
 if TYPE_CHECKING:
@@ -35,6 +37,21 @@ class PlainSide:
     padding: int = 0
     spread: int = 1
     margins: Pair = (0, 0)
+
+    def apart(self, line: Line) -> tuple[Line, Line]:
+        """``line`` as two: what is read of the inputs, and zeros put between all of these.
+
+        Zeros of the inputs themselves are inputs like others. What a padding beyond the kernel's
+        reach cuts off stands as zeros in the first, and the second leaves it out.
+        """
+        apart, (front, back) = self.spread, self.margins
+        inputs = (line.size - 1 - front - back) // apart + 1
+        first = (line.before - front) // apart
+        inner = replace(line, before=first, after=0, spread=-(-line.spread // apart))
+        inner = replace(inner, after=inputs - inner.size)
+        start, cut = max(0, -(front // apart)), max(0, -(back // apart))
+        around = (front + start * apart, back + cut * apart)
+        return inner, Line(start, inputs - cut, before=around[0], after=around[1], spread=apart)
 
 
 @dataclass(frozen=True)
@@ -67,17 +84,34 @@ class PlainConvolution:
         """What it reads of an input [..., C, H, W]; ``zero`` stands for what is put in."""
         from torch.nn.functional import pad
 
-        sides = (self.rows, self.columns)
-        if any(side.spread > 1 for side in sides):
+        if self.spreads:
             height, width = (
                 (size - 1) * side.spread + 1
-                for size, side in zip(planes.shape[-2:], sides, strict=True)
+                for size, side in zip(planes.shape[-2:], (self.rows, self.columns), strict=True)
             )
             apart = planes.new_full((*planes.shape[:-2], height, width), zero)
             apart[..., :: self.rows.spread, :: self.columns.spread] = planes
             planes = apart
         margins = (*self.columns.margins, *self.rows.margins)
         return pad(planes, margins, value=zero) if any(margins) else planes
+
+    @property
+    def spreads(self) -> bool:
+        """Whether it puts zeros between its inputs."""
+        return max(self.rows.spread, self.columns.spread) > 1
+
+    def apart(self, window: Window) -> tuple[Window, Window]:
+        """The ``window`` that it reads through as two: on its inputs, and with zeros put between.
+
+        So a layer knows how many inputs it has, which are what its multiplications are counted by.
+        """
+        (rows, spread_rows), (columns, spread_columns) = (
+            side.apart(line)
+            for side, line in ((self.rows, window.rows), (self.columns, window.columns))
+        )
+        inner = replace(window, rows=rows, columns=columns)
+        every = whole(inner.shape_behind)
+        return inner, replace(every, rows=spread_rows, columns=spread_columns)
 
     def weights(self, weights: FloatArray) -> FloatArray:
         """Weights, or their gradient, as [K, C / groups, R, S]."""
@@ -107,9 +141,12 @@ def check_convolution(name: str, module: Any) -> None:
 
 
 def plain_convolution(
-    name: str, module: Any, shape: tuple[int, ...], steps: int
+    name: str, module: Any, shape: tuple[int, ...], steps: int, rows: Sequence[int]
 ) -> PlainConvolution:
     """The plain convolution that ``module`` is on an input of ``shape``, over T ``steps``.
+
+    Where several of three dimensions may be time, that one is which is among the ``rows``, the axes
+    of steps or samples that are known.
 
     Raises WorkloadError if its input has no axis of samples, or real depth.
     """
@@ -124,14 +161,15 @@ def plain_convolution(
         return PlainConvolution(module, _side(module, 0), columns)
     depths = {at: shape[lead + 1 + at] for at in _omittable(module)}
     is_time = lead == 1 and steps in depths.values()
-    omitted = next((at for at, size in depths.items() if size == (steps if is_time else 1)), None)
-    if omitted is None:
+    fitting = [at for at, size in depths.items() if size == (steps if is_time else 1)]
+    if not fitting:
         raise WorkloadError(
             f"{name}: it reads {list(shape)}: of three dimensions one must be time, of {steps} "
             "steps with kernel 1, or of one element; others are not modelled"
         )
-    rows, columns = (_side(module, at) for at in range(3) if at != omitted)
-    return PlainConvolution(module, rows, columns, omitted, is_time)
+    omitted = next((at for at in fitting if lead + 1 + at in rows), fitting[0])
+    height, width = (_side(module, at) for at in range(3) if at != omitted)
+    return PlainConvolution(module, height, width, omitted, is_time)
 
 
 def _omittable(module: Any) -> list[int]:

@@ -160,11 +160,33 @@ def _reading(
         )
     every = sorted({cut for each in cuts for cut in each})
     parts = [_part(reader, rows, here, cut) for cut in pairwise(every)]
-    joined = tuple(_simple(part, shapes) for part in _joined(parts))
+    joined = _spread_last(reader, tuple(_joined(parts)), bool(pools[0]))
+    joined = tuple(_simple(part, shapes) for part in joined)
     if not pools[0] and reader.kind not in ("conv", "matmul"):
         joined = _unflattened(joined, shapes)
     plain = len(joined) == 1 and _is_sum(joined[0])
     return Reading(joined, pools[0], plain, calls[0].pooled_shape, _dropout(reader))
+
+
+def _spread_last(
+    reader: Boundary, parts: tuple[ReadPart, ...], pooled: bool
+) -> tuple[ReadPart, ...]:
+    """``parts`` with the zeros that a transposed convolution puts in as windows of their own."""
+    convolution = reader.convolution
+    if convolution is None or not convolution.spreads:
+        return parts
+    if pooled:  # to one place: else the zeros between would lie behind the pool
+        raise WorkloadError(
+            f"{reader.name}: a transposed convolution reads one place, a pool of a sum of spikes; "
+            "pool before adding, or put a convolution between"
+        )
+
+    def spread_last(factor: ReadFactor) -> ReadFactor:
+        *before, window = factor.way
+        assert isinstance(window, Window)
+        return replace(factor, way=(*before, *convolution.apart(window)))
+
+    return tuple(part.mapped(spread_last) for part in parts)
 
 
 def _dropout(reader: Boundary) -> float:

@@ -96,6 +96,57 @@ def test_a_pooled_shortcut_is_added_up_window_by_window():
     assert energy(program, Phase.FP, 2, "fp.shortcut_add") == BLOCK // 4
 
 
+def pooled(net, index, pool):
+    """Layer ``index`` pools its currents, behind what is added to them."""
+    layer = net.layers[index]
+    net.layers[index] = replace(
+        layer, current_pool=pool, out_shape=pool.pooled(layer.product_shape)
+    )
+
+
+def added_and_pooled(kind, steps=1, batch=1):
+    """As three_layers, and windows of 2 x 2 of conv2's currents are pooled behind the sum."""
+    job = three_layers(steps=steps, batch=batch)
+    net = builder((16, 4, 4))
+    net.layers.extend(job.layers)
+    pooled(net, 2, Pool.square(kind, 2, 2))
+    return workload(net.layers, steps, batch)
+
+
+def test_a_sum_that_is_pooled_counted_by_hand():
+    """All products are added to, all windows pooled; a quarter as many dI return, to all of I."""
+    job, chip = added_and_pooled("average"), ("cores=1", "mapping.state=spill")
+    plan, program = built(job, recording(job), *chip)
+    first, _, last = plan.layers
+    read, _ = moved(program, first.addressed.tensors["I"])
+    assert read == {(Phase.FP, 2): WORD * BLOCK}
+    read, written = moved(program, last.addressed.tensors["dI"])
+    assert read == {(Phase.GRAD, 0): WORD * BLOCK // 4}
+    assert written == {(Phase.GRAD, 2): WORD * BLOCK // 4}
+    assert energy(program, Phase.FP, 2, "fp.shortcut_add") == BLOCK
+    assert energy(program, Phase.FP, 2, "fp.current_pool") == 3 * BLOCK // 4
+    assert energy(program, Phase.FP, 2, "fp.soma_op") == BLOCK // 4
+    assert energy(program, Phase.GRAD, 0, "bp.partial_read") == 2 * BLOCK
+    assert energy(program, Phase.GRAD, 0, "bp.reduce_add") == BLOCK
+
+
+@pytest.mark.parametrize(("state", "by_itself"), [("spill", 1), ("keep", 0), ("recompute", 0)])
+def test_who_was_largest_is_read_where_dI_returns(state, by_itself):
+    """Two bits a window: conv2 needs them where U comes from DRAM, conv0 for its share of dI."""
+    job, chip = added_and_pooled("max"), ("cores=1", f"mapping.state={state}")
+    plan, program = built(job, recording(job), *chip)
+    read, written = moved(program, plan.layers[2].addressed.tensors["winner"])
+    nbytes = 2 * BLOCK // 4 // 8
+    assert written == {(Phase.FP, 2): nbytes}
+    assert read == Counter({(Phase.GRAD, 0): nbytes, (Phase.GRAD, 2): by_itself * nbytes})
+    assert broken_laws(plan, program, *chip)[0] == []
+    [tile] = [each for each in tiles_of(program, Phase.GRAD, 0) if each.covers]
+    winner = plan.layers[2].addressed.tensors["winner"]
+    end = winner.address + winner.nbytes
+    corrupt(tile, "reads", tuple(run for run in tile.reads if not winner.address <= run[0] < end))
+    assert broken_laws(plan, program, *chip)[0]
+
+
 def test_only_its_current_is_read():
     """Spikes that no layer reads leave nothing in DRAM, and no gradient of them is awaited."""
     net = builder((16, 4, 4))
@@ -138,8 +189,30 @@ def membrane(norm):
     return workload(net.layers)
 
 
+def of_tokens(norm, kind="average", neurons=True):
+    """Sums of spikes and currents pooled in windows that share rows, and at the end all over."""
+    net = builder((3, 8, 8), norm)
+    for _ in range(3):
+        net.conv(20, 3, padding=1)
+    add(net, 2, 0)
+    add(net, 2, 1, "spikes")
+    pooled(net, 2, Pool.square(kind, 3, 2, 1))
+    if not neurons:
+        without_neurons(net, 2)
+    net.conv(20, 3, padding=1)
+    add(net, 3, 2)
+    pooled(net, 3, Pool.square(kind, 4, 4))
+    net.linear(10)
+    return workload(net.layers)
+
+
+def no_bits(mask):
+    """A mask of the same shape in which nothing is set."""
+    return np.broadcast_to(np.False_, mask.shape)
+
+
 FOLDED = "mapping.batch_norm=folded"
-NETWORKS = {"spiking": spiking, "membrane": membrane}
+NETWORKS = {"spiking": spiking, "membrane": membrane, "of tokens": of_tokens}
 SOME = (
     "default", "channels, pipelined, lanes, little memory", "wavefront", "a small pool",
     "supply currents, CACTI, idle operands",
@@ -155,8 +228,23 @@ def test_networks_keep_all_laws(name, chip, norm):
     plan, program = built(job, recording(job, live=0.8), *overrides)
     assert broken_laws(plan, program, *overrides)[0] == []
     job, masks, overrides = replace(job, mode="inference"), recording(job), (*overrides, FOLDED)
-    none = tuple(np.broadcast_to(np.False_, spikes.shape) for spikes in masks.spikes)
-    plan, program = built(job, replace(masks, masks=none, dU=none, dY=none), *overrides)
+    none = (*map(no_bits, masks.spikes),)
+    dY = (*map(no_bits, masks.dY),)
+    plan, program = built(job, replace(masks, masks=none, dU=none, dY=dY), *overrides)
+    assert broken_laws(plan, program, *overrides)[0] == []
+
+
+LARGEST = [
+    *((None, True, chip) for chip in SOME), (None, False, "wavefront"),
+    (NORM, True, "default"), (NORM, True, "a small pool"), (NORM, False, "default"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("norm", "neurons", "chip"), LARGEST)
+def test_sums_of_which_the_largest_is_taken_keep_all_laws(norm, neurons, chip):
+    """Behind statistics of the batch and without; frozen ones do not know what was largest."""
+    job, overrides = of_tokens(norm, "max", neurons), (*SMALL, *CHIPS[chip])
+    plan, program = built(job, recording(job, live=0.8), *overrides)
     assert broken_laws(plan, program, *overrides)[0] == []
 
 
@@ -183,6 +271,26 @@ def test_laws_miss_what_is_not_added(part, phase):
         counts = {**tile.work.energy, action: 0}
         corrupt(tile, "work", replace(tile.work, energy=counts))
     assert broken_laws(plan, program, *chip)[0]
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 99), density=st.floats(0, 1), pool=pools_on((3, 7, 6), ("average",)))
+def test_zeros_of_a_sum_that_is_pooled(seed, density, pool):
+    """Frozen statistics keep the zeros of dI; each goes to all of its window, and on from there."""
+    net = builder((2, 7, 6), NORM)
+    for _ in range(2):
+        net.conv(3, 3, padding=1)
+    add(net, 1, 0)
+    pooled(net, 1, pool)
+    job = workload(net.layers)
+    masks = recording(job, seed, density)
+    counted = Masks(job, masks, sparse_norm=True)
+    first, second = (each.astype(float) for each in masks.dU)
+    behind = pool_gradient(pool, first, second)
+    for at, flowing in ((0, first + behind), (1, behind)):
+        np.testing.assert_array_equal(counted.dY(at), flowing != 0)
+        other = product_gradients(job.layers, job.layers[at], masks, exact=False)
+        np.testing.assert_array_equal(other, flowing != 0)
 
 
 @settings(max_examples=25)

@@ -47,8 +47,6 @@ def with_currents(draw: st.DrawFn, layers: list[Layer], network_input: InputKind
 
 def _fitting(layer: Layer, layers: list[Layer]) -> Iterator[Shortcut]:
     """The shortcuts that a layer could have, as far as the chip runs them."""
-    if layer.current_pool is not None:
-        return
     for source in layers[: layer.index]:
         for pool in POOLS:
             for shortcut in (

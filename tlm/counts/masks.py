@@ -79,10 +79,13 @@ class Masks:
         layer = self._layers[index]
         if layer.norm is None or not self._sparse_norm:
             return self.recording.dY[index]
-        dI = self.current_gradient(index)
-        if layer.current_pool is None:
-            return dI
-        return spread(layer.current_pool, dI, layer.product_shape)
+        return self._sum_gradient(index)
+
+    def _sum_gradient(self, index: int) -> Bools:
+        """dL/dI != 0 in front of ``current_pool``, at the sum with shortcuts: of all its window."""
+        layer, dI = self._layers[index], self.current_gradient(index)
+        pool = layer.current_pool
+        return dI if pool is None else spread(pool, dI, layer.product_shape)
 
     def _current_gradient(self, index: int) -> Bools:
         """dL/dI != 0 in all, [T, B, *out_shape], where the zeros of all gradients are kept.
@@ -94,7 +97,7 @@ class Masks:
             return self.recording.dY[index]
         for reader, shortcut in shortcuts_from(index, self._layers):
             if not adds_output(shortcut, self._layers):
-                returned, pool = self.current_gradient(reader.index), shortcut.pool
+                returned, pool = self._sum_gradient(reader.index), shortcut.pool
                 dI = dI | (returned if pool is None else spread(pool, returned, layer.out_shape))
         return dI
 

@@ -212,12 +212,12 @@ def _saved_state(
     """
     steps = (0, builder.plan.steps)
     if layer_plan.layer.neuron is None:
-        if "need" in layer_plan.addressed.tensors:  # where in its window each pooled value was
-            at = layer_plan.pooled(region)
-            tile.add_reads(
-                layer_plan.addressed.tensors["need"].runs(at.samples, steps, at.channels, at.rows)
-            )
-            tile.add_read_needs(per_sample(builder, "saved", layer_plan, part, region.samples))
+        # Where in its window each pooled value was, and each pooled current.
+        for name, at in (("need", layer_plan.pooled(region)), ("winner", region)):
+            if name in layer_plan.addressed.tensors:
+                tensor = layer_plan.addressed.tensors[name]
+                tile.add_reads(tensor.runs(at.samples, steps, at.channels, at.rows))
+                tile.add_read_needs(per_sample(builder, "saved", layer_plan, part, region.samples))
         return
     if layer_plan.state == "recompute":
         if layer_plan.exact:

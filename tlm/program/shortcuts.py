@@ -37,7 +37,7 @@ def add_shortcuts(
         tile.add_reads(layer_plan.addend.runs(wanted, steps))
         for producer in layer_plan.addend.producers:
             tile.add_read_needs(saved(builder, producer, region.samples, what))
-        add_up_sources("fp", layer_plan.addend, wanted, steps, tile)
+        add_up_sources(builder, "fp", layer_plan.addend, wanted, steps, tile)
     products = region.size * layer_plan.width * length(steps)
     tile.add_energy({"fp.shortcut_add": products * addends})
 
@@ -52,5 +52,5 @@ def fetch_returned(
         if at.size:
             tile.add_reads(adding.returned(at, steps))
             tile.add_read_needs(saved(builder, adding.reader, region.samples, "dI"))
-            for other in adding.multiplied:
+            for other in adding.deciding:
                 tile.add_read_needs(saved(builder, other, region.samples))

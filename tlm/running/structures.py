@@ -110,8 +110,6 @@ def _takes_largest_number(way: tuple[Layer, Strand]) -> bool:
 def _shortcut_not_run(layer: Layer, shortcut: Shortcut, layers: Sequence[Layer]) -> str | None:
     """What of a shortcut is not run; None if all is."""
     source, pool = layers[shortcut.layer], shortcut.pool
-    if layer.current_pool is not None:
-        return "in front of a pool of currents"
     if layer.sums > 1:
         return "to GLM neurons"
     if pool is not None and pool.kind == "max" and shortcut.of == "current":

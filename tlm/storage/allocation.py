@@ -69,7 +69,7 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         if (spilled or read) and (key != "m" or layer_plan.has_m):
             shapes[key] = (layer.out_shape, precision.membrane if key == "U" else 1)
     winner = winner_bits(layer.current_pool)
-    if winner and (spilled or layer.neuron is None):
+    if winner and (spilled or layer.neuron is None or layer.added):
         shapes["winner"] = (layer.out_shape, winner)
     # A wavefront reads U back where FP has saved it; a synaptic current is saved nowhere else.
     if not (plan.schedule.by_step and "U" in shapes and not layer.current_based):
@@ -257,12 +257,18 @@ def _packed_weights(
 
 
 def _channel_parameters(plan: Plan, layer_plan: LayerPlan) -> None:
-    """What is trained of a layer's channels, and of the layer, lies behind all else."""
+    """What is trained of a layer's channels, and of the layer, lies behind all else.
+
+    Behind that lie the constants of its neurons, which no optimizer has moments of.
+    """
     channels = layer_plan.layer.out_shape[0]
     outputs = {name: channels * layer_plan.numbers(name) for name in layer_plan.channel_parameters}
     outputs |= layer_plan.layer_numbers
+    widths = {name: _trained_widths(plan, name, f"{name}.") for name in outputs}
+    for name in layer_plan.layer.channel_constants:
+        outputs[name], widths[name] = channels, [(name, plan.chip.precision.weight)]
     for name, count in outputs.items():
-        for key, bits in _trained_widths(plan, name, f"{name}."):
+        for key, bits in widths[name]:
             tensor = Weights(
                 name=f"{layer_plan.layer.name}.{key}",
                 address=plan.addresses.top,

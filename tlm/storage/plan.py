@@ -104,15 +104,24 @@ class Adding:
         return tensor.runs(region.samples, steps, region.channels, rows)
 
     @property
-    def multiplied(self) -> list[LayerPlan]:
-        """The layers that dI is multiplied with on its way back: none."""
-        return []
+    def deciding(self) -> list[LayerPlan]:
+        """The layers that say where dI flows: the reader, if it pools the largest currents."""
+        return [self.reader] if "winner" in self.reader.addressed.tensors else []
 
     def returned(self, region: Region, steps: Span) -> tuple[Extent, ...]:
-        """The runs of the reader's dI that flow to a region of what is added."""
-        tensor = self.reader.addressed.tensors["dI"]
-        rows = fed_rows(self.shortcut.pool, region.rows, tensor.rows)
-        return tensor.runs(region.samples, steps, region.channels, rows)
+        """The runs of the reader's dI that flow to a region of what is added, and of what says
+        which element of its window a pool of currents took.
+        """
+        layer, tensors = self.reader.layer, self.reader.addressed.tensors
+        rows = fed_rows(self.shortcut.pool, region.rows, layer.product_shape[1])
+        if length(rows):
+            rows = fed_rows(layer.current_pool, rows, layer.out_shape[1])
+        flowing = [tensors[key] for key in ("dI", "winner") if key in tensors]
+        return tuple(
+            run
+            for tensor in flowing
+            for run in tensor.runs(region.samples, steps, region.channels, rows)
+        )
 
 
 class PutTogether(Protocol):
@@ -190,8 +199,8 @@ class Gathering:
     of_output: bool = True
 
     @property
-    def multiplied(self) -> list[LayerPlan]:
-        """The layers that dI is multiplied with on its way back."""
+    def deciding(self) -> list[LayerPlan]:
+        """The layers that say where dI flows: it is multiplied with what they left."""
         others = {at: None for _, term in self._factors() for at, _ in term}
         return [self.addend.layers[at] for at in others]
 
@@ -260,6 +269,7 @@ class LayerPlan:
     width: int = field(init=False)
     skips: Bools | None = field(init=False)
     _wanted: dict[Span, Span] = field(default_factory=dict, repr=False)
+    _read: dict[tuple[object, ...], tuple[Extent, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.width = self.layer.product_shape[2]  # every tile asks for both
@@ -274,6 +284,11 @@ class LayerPlan:
     def exact(self) -> bool:
         """Whether batch statistics stand between the product and the neurons."""
         return self.norm == "exact"
+
+    @property
+    def biased(self) -> bool:
+        """Whether every product gets a bias: one that is trained, or that of a folded norm."""
+        return self.layer.bias or self.norm == "folded"
 
     @property
     def channel_parameters(self) -> tuple[str, ...]:
@@ -414,17 +429,20 @@ class LayerPlan:
         )
 
     def input_runs(
-        self, region: Region, steps: Span, live: Bools | None = None, of_layers: bool = True
+        self, region: Region, steps: Span, live: bool = False, of_layers: bool = True
     ) -> tuple[Extent, ...]:
-        """The DRAM runs of what a region of the operand is put together of, ``live`` [T, B] pairs
-        alone; with what layers leave, or of the network's input only.
+        """The DRAM runs of what a region of the operand is put together of, ``live`` pairs alone or
+        all; with what layers leave, or of the network's input only.
         """
-        read = [
-            each
-            for feed, each in zip(self.feeds, self.read_regions(region), strict=True)
-            if of_layers or feed.source == NETWORK_INPUT
-        ]
-        return _runs(read, steps, live)
+        key = (region, steps, live, of_layers)
+        if key not in self._read:  # cores with other channels read the same
+            read = [
+                each
+                for feed, each in zip(self.feeds, self.read_regions(region), strict=True)
+                if of_layers or feed.source == NETWORK_INPUT
+            ]
+            self._read[key] = _runs(read, steps, self.skips if live else None)
+        return self._read[key]
 
     @property
     def spilled_inputs(self) -> list[Span]:

@@ -150,7 +150,7 @@ PUBLISHED: dict[str, Published] = {
         ),
     ),
     "Spike-driven Transformer 2-512": Published(
-        "Yao et al., arXiv 2307.01404", "cifar10", _CIFAR, (3, 16, 16),
+        "Yao et al., arXiv 2307.01694", "cifar10", _CIFAR, (3, 16, 16),
         lambda small: SpikeDrivenTransformer(3, *((16, 1, 2) if small else (512, 2, 8))),
     ),
     "Spiking U-Net": Published(

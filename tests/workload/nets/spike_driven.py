@@ -1,4 +1,4 @@
-"""The Spike-driven Transformer, after its authors' code (Yao et al., arXiv 2307.01404)."""
+"""The Spike-driven Transformer, after its authors' code (Yao et al., arXiv 2307.01694)."""
 
 from __future__ import annotations
 

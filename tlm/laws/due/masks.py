@@ -231,9 +231,13 @@ def product_gradients(
     """
     if layer.norm is None or exact:
         return recording.dY[layer.index]
-    return _unpooled(
-        layer.current_pool, _current_gradients(layers, layer, recording), layer.product_shape
-    )
+    return _sum_gradients(layers, layer, recording)
+
+
+def _sum_gradients(layers: Sequence[Layer], layer: Layer, recording: Recording) -> Bools:
+    """dL/dI != 0 where shortcuts are added, in front of ``current_pool``."""
+    gradients = _current_gradients(layers, layer, recording)
+    return _unpooled(layer.current_pool, gradients, layer.product_shape)
 
 
 def _current_gradients(layers: Sequence[Layer], layer: Layer, recording: Recording) -> Bools:
@@ -241,7 +245,7 @@ def _current_gradients(layers: Sequence[Layer], layer: Layer, recording: Recordi
     if layer.norm is None and layer.current_pool is None:
         return recording.dY[layer.index]
     returned = [
-        _unpooled(each.pool, _current_gradients(layers, reader, recording), layer.out_shape)
+        _unpooled(each.pool, _sum_gradients(layers, reader, recording), layer.out_shape)
         for reader in layers
         for each in reader.shortcuts
         if each.layer == layer.index and each.of == "current" and layer.neuron is not None

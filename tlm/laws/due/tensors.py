@@ -95,7 +95,9 @@ def _stopped_carry(job: Facts, tensor: TensorPlace) -> TensorDue:
 def _weight_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     """Weights, moments and tables are there from the start; spilled dW are written, then read.
 
-    What stays in the cores from one mini-batch to the next is not moved at all.
+    What stays in the cores from one mini-batch to the next is not moved at all. Constants of
+    channels are read by FP and, if it needs them, by the gradient unit, and never written; both
+    read what neurons learn.
     Elements that are no whole number of bytes are rounded to bytes piece by piece, so that their
     amounts are not known here.
     """
@@ -107,12 +109,16 @@ def _weight_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     moments_stay = facts.moments_stay and tensor.key.startswith("moment")
     stays = facts.W_stays if tensor.key == "W" else moments_stay
     nbytes = tensor.at[1] if exact and not stays else 0
+    constant = tensor.key in facts.layer.channel_constants
+    times = 1 + job.learns * (tensor.key in facts.constants_of_gradient)
+    if tensor.key in facts.layer.learnt:
+        times = 1 + 2 * job.learns  # the gradient unit, the update
     return TensorDue(
         tensor.name,
         tensor.at,
         initial=not partial,
-        written=nbytes * job.learns,
-        read=nbytes,
+        written=nbytes * job.learns * (not constant),
+        read=nbytes * times,
         exact_writes=exact or stays,
         balanced=partial and whole,
     )
@@ -143,7 +149,7 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
         return 1, 2 - len(facts.Y_stays) + (facts.state == "recompute")
     if key in ("U", "S", "m", "winner") and neuron:
         return 1, int(facts.state == "spill")
-    if key == "need" and not neuron:
+    if key in ("need", "winner") and not neuron:
         return 1, 1
     if key == "dI":
         return 1, int(facts.exact)
@@ -151,8 +157,11 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
 
 
 def _times_added(job: Facts, facts: LayerFacts, key: str) -> float:
-    """How often at least later layers read all of what they add, earlier ones all that returns."""
-    if key == "dI":
+    """How often at least later layers read all of what they add, earlier ones all that returns.
+
+    With it goes what a max pool of currents took.
+    """
+    if key in ("dI", "winner"):
         return len(facts.layer.shortcuts)
     output = _is_output(facts, key)
     if not output and key != "I":

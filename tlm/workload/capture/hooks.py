@@ -17,6 +17,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import ZERO, shape_of
 from tlm.workload.capture.boundary import Boundary, RecordedModule
 from tlm.workload.capture.call_reading import reading_of
+from tlm.workload.capture.channels import by_neuron
 from tlm.workload.capture.convolutions import PlainConvolution, plain_convolution
 from tlm.workload.capture.derived import check_used_as_they_are
 from tlm.workload.capture.matmuls import (
@@ -123,6 +124,8 @@ class Hooks:
         provenance = provenance_of(boundary.name, tensor, self._known)
         axes = boundary.axes = _axes(boundary, provenance, tensor, self._steps)
         shape = tensor.shape
+        if boundary.equation is not None and not boundary.inputs:
+            boundary.channels = by_neuron(boundary.name, boundary.equation.several, shape, axes)
         if axes is not None:
             provenance.arrange(axes.planar)
             tensor = axes.planar(tensor)
@@ -376,6 +379,8 @@ def _check_state(boundary: Boundary, arguments: tuple[Any, ...]) -> None:
     if equation is None or equation.state is None:
         return
     state = equation.state(boundary.module, arguments)
+    if "initial" in equation.several:
+        return  # where each begins is known later: the replay tells
     if hasattr(state, "detach") and bool((state.detach() != equation.neuron.initial).any()):
         raise WorkloadError(
             f"{boundary.name}: its membrane potential is left over from an earlier mini-batch; "

@@ -100,8 +100,12 @@ def _current_gradient(workload: Workload, layer: Layer, dU: Sequence[BoolArray])
     for reader, shortcut in shortcuts_from(layer.index, workload.layers):
         if not adds_output(shortcut, workload.layers):
             returned = _current_gradient(workload, reader, dU)
-            shape = np.broadcast_to(np.float32(0), workload.neuron_shape(layer))
-            dI = dI | (pool_gradient(shortcut.pool, shape, returned) != 0)
+            for pool, shape in (
+                (reader.current_pool, workload.product_shape(reader)),
+                (shortcut.pool, workload.neuron_shape(layer)),
+            ):
+                returned = pool_gradient(pool, np.broadcast_to(np.float32(0), shape), returned) != 0
+            dI = dI | returned
     return dI
 
 

@@ -40,8 +40,8 @@ def measured(seed: int) -> dict[str, str]:
         "seed": f"{seed:03}",
         "structures": "; ".join(sorted(net.context.notes)),
         "torch_macs": str(torch_macs(net, net.frames)),
-        **dict.fromkeys(("layers", "macs", "run"), ""),
         "record": OK,
+        **dict.fromkeys(("layers", "macs", "run"), ""),
     }
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", CaptureWarning)  # of layers that never fire

@@ -18,6 +18,7 @@ from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
+from tlm.storage.budget import update_piece
 from tlm.storage.plan import LayerPlan
 
 STEP_SCALE = "step_scale"  # of a norm: a number a time step
@@ -90,6 +91,14 @@ def send_gradients(
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
 
 
+def send_gradients_alone(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
+    """Append a tile that sends them, where there are no weights whose reduction they could join."""
+    owner = layer_plan.replicas(part)[0]
+    if layer_plan.walk_parameters and owner.index != part.index:
+        tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
+        send_gradients(builder, layer_plan, part, tile)
+
+
 def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
     """Append what a slice adds to the gradients of numbers of the layer, sent to the first slice.
 
@@ -112,8 +121,8 @@ def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: S
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
 
 
-def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int) -> None:
-    """Append the update of every channel by its owner, at most ``size`` numbers at a time.
+def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
+    """Append the update of every channel by its owner, as many at a time as have room.
 
     The first slice updates numbers of the layer.
     """
@@ -126,6 +135,8 @@ def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int)
             if name in layer_plan.walk_parameters:
                 gathered = (channel_sums(builder, layer_plan, part), len(replicas) - 1)
             first, end = (at * layer_plan.numbers(name) for at in part.neurons.channels)
+            bits = sum(tensor.bits for tensor in layer_plan.addressed.trained(name))
+            size = update_piece(builder.plan.chip, bits)
             for low in range(first, end, size):
                 run = (low, min(size, end - low))
                 _update(builder, layer_plan, part, name, run, gathered)

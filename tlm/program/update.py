@@ -12,6 +12,7 @@ from tlm.program.builder import ProgramBuilder, once, wide_accesses
 from tlm.program.channel_parameters import (
     reduce_layer_numbers,
     send_gradients,
+    send_gradients_alone,
     update_parameters,
 )
 from tlm.program.rewiring import rewire, rewired_words, send_to_replicas
@@ -47,8 +48,11 @@ def _owned(layer_plan: LayerPlan, part: Slice) -> Span:
 
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the reduction of dW: every replica sends the other replicas their shares."""
-    for part in layer_plan.cut.slices if layer_plan.layer.weighted else ():
+    for part in layer_plan.cut.slices:
         reduce_layer_numbers(builder, layer_plan, part)
+        if not layer_plan.layer.weighted:
+            send_gradients_alone(builder, layer_plan, part)
+            continue
         replicas = (r for r in layer_plan.replicas(part) if r.index != part.index)
         others = [(r, span) for r in replicas if length(span := _owned(layer_plan, r))]
         if not others:
@@ -65,9 +69,14 @@ def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 
 def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the weight update of every slice's share, streamed through the optimizer's memory."""
-    if not layer_plan.layer.weighted:
-        return
+    """Append the update of weights, and of what else is trained."""
+    if layer_plan.layer.weighted:
+        _update_weights(builder, layer_plan)
+    update_parameters(builder, layer_plan)
+
+
+def _update_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
+    """Append that of every slice's share, streamed through the optimizer's memory."""
     state = layer_plan.addressed.trained("W")
     bits = sum(tensor.bits for tensor in state)
     stored = layer_plan.stored
@@ -108,7 +117,6 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
                 }
             )
         rewire(builder, layer_plan, part)
-    update_parameters(builder, layer_plan, size)
 
 
 def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
@@ -131,7 +139,7 @@ def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 
 def guard_old_weights(builder: ProgramBuilder) -> None:
-    """Let the last tile of every phase that reads a layer's weights release the old ones.
+    """Let the last tile of every phase that reads what a layer trains release the old of it.
 
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """
@@ -140,6 +148,6 @@ def guard_old_weights(builder: ProgramBuilder) -> None:
         for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
             last = {t.layer: t for t in engines[ENGINE_OF_PHASE[phase]] if t.phase == phase}
             for at, tile in last.items():
-                if layers[at].weighted:
+                if layers[at].weighted or layers[at].learnt:
                     ident = builder.done.ident("old weights", layers[at].name)
                     tile.add_signals((builder.done.expect(ident),))

@@ -53,6 +53,7 @@ def test_info_says_that_masks_were_drawn(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["workload", "info", "s-resnet18[B=1,T=1]:bernoulli(0.1)"]) == 0
     text = capsys.readouterr().out
     assert "synthetic activity: bernoulli(0.1)" in text
+    assert "test accuracy: not stated" in text
     assert "read-out" in text
 
 

@@ -141,7 +141,10 @@ def test_what_has_no_counterpart_is_named(tmp_path: Path) -> None:
     pool = {**ends, "p": nir.AvgPool2d(*(np.array([2, 2]),) * 2, np.array([0, 0])), "a": square}
     assert "p: expected one pool, behind" in refused(tmp_path, pool, chain("in p a out"))
     wide = {**ends, "a": nir.Linear(np.ones((4, 5)))}
-    assert "a: its window does not fit" in refused(tmp_path, wide, chain("in a out"))
+    assert "a: its weights (4, 5) do not fit" in refused(tmp_path, wide, chain("in a out"))
+    lost = {**ends, "a": square}
+    line = refused(tmp_path, lost, [*chain("in a out"), ("a", "b")])
+    assert line.endswith("edge a -> b: there is no node 'b'")
 
 
 def test_a_file_that_is_no_graph(tmp_path: Path) -> None:

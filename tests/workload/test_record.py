@@ -15,7 +15,17 @@ from tests.workload.idx import write_idx
 from tlm.errors import WorkloadError
 from tlm.running.runner import run_job
 from tlm.workload import Workload, open_workload
-from tlm.workload.blocks import AvgPool, Block, Conv, Dense, MaxPool, Readout, Residual
+from tlm.workload.blocks import (
+    Attention,
+    AvgPool,
+    Block,
+    Conv,
+    Dense,
+    MaxPool,
+    Perceptron,
+    Readout,
+    Residual,
+)
 from tlm.workload.model import Encoding
 from tlm.workload.recipe import LIF, FederatedRecipe, Recipe, Scaling
 from tlm.workload.training.datasets import DataSet
@@ -123,21 +133,24 @@ def live(tmp_path: Path, blocks: tuple[Block, ...], norm: bool, data: Path) -> W
         ((Conv(4, kernel=5, padding=2), MaxPool(4), Dense(10)), False),
         ((Conv(4, stride=2), AvgPool(2), Dense(16), Readout(10)), False),
         ((Conv(4, stride=2), Residual(4), Residual(6, stride=2), AvgPool(7), Readout(10)), True),
+        ((Conv(16, stride=4), Attention(2), Perceptron(2), AvgPool(7), Readout(10)), True),
     ],
-    ids=["max-pool", "average-pool", "residual"],
+    ids=["max-pool", "average-pool", "residual", "attention"],
 )
 def test_every_block_is_recorded(
     blocks: tuple[Block, ...], norm: bool, stripes: DataSet, tmp_path: Path
 ) -> None:
-    """Training leaves a file that opens, with one layer for each convolution and linear layer."""
+    """Training leaves a file that opens, with a layer for each convolution, linear or product."""
     job = live(tmp_path, blocks, norm, tmp_path)
     assert job.iterations == (0, 30, 59)
-    weighted = {Conv: 1, Dense: 1, Readout: 1, Residual: 2}
-    least = sum(weighted.get(type(block), 0) for block in blocks)
+    products = {Conv: 1, Dense: 1, Readout: 1, Residual: 2, Attention: 6, Perceptron: 2}
+    least = sum(products.get(type(block), 0) for block in blocks)
     assert len(job.layers) >= least
-    assert [layer.norm is not None for layer in job.layers if layer.neuron] == [norm] * (
-        len(job.layers) - sum(layer.neuron is None for layer in job.layers)
-    )
+    normed = [layer for layer in job.layers if layer.neuron and layer.weighted]
+    assert all((layer.norm is not None) == norm for layer in normed)
+    held = [layer for layer in job.layers if layer.held]
+    assert len(held) == 2 * sum(isinstance(block, Attention) for block in blocks)
+    assert all(layer.norm is None for layer in held)
 
 
 @needs_torch

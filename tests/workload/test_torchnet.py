@@ -7,13 +7,24 @@ from dataclasses import replace
 import pytest
 
 from tlm.errors import WorkloadError
-from tlm.workload.blocks import AvgPool, Block, Conv, Dense, MaxPool, Readout, Residual
+from tlm.workload.blocks import (
+    Attention,
+    AvgPool,
+    Block,
+    Conv,
+    Dense,
+    MaxPool,
+    Perceptron,
+    Readout,
+    Residual,
+)
 from tlm.workload.recipe import LIF, Scaling
 
 torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
 
 VGG: tuple[Block, ...] = (Conv(4), MaxPool(2), Conv(6), AvgPool(2), Readout(5))
 SEW: tuple[Block, ...] = (Conv(4), Residual(4), Residual(6, stride=2), AvgPool(4), Readout(5))
+SPIKFORMER: tuple[Block, ...] = (Conv(16), Attention(2), Perceptron(3), AvgPool(8), Readout(5))
 CHAIN: tuple[Block, ...] = (Conv(4, kernel=5, stride=2, padding=2), MaxPool(2), Dense(7), Dense(5))
 
 
@@ -25,7 +36,7 @@ def network(blocks: tuple[Block, ...], norm: bool = False) -> torch.nn.Module:
     return build(blocks, (2, 8, 8), 3, LIF, norm)
 
 
-@pytest.mark.parametrize("blocks", [VGG, SEW, CHAIN])
+@pytest.mark.parametrize("blocks", [VGG, SEW, SPIKFORMER, CHAIN])
 @pytest.mark.parametrize("norm", [True, False])
 def test_static_images_are_the_same_frame_at_every_step(
     blocks: tuple[Block, ...], norm: bool
@@ -45,6 +56,44 @@ def test_residual_adds_spikes() -> None:
     spikes = (torch.rand(18, 4, 8, 8) < 0.5).float()
     assert set(block(spikes).unique().tolist()) == {0, 1, 2}
     assert torch.equal(block(spikes) - block.body(spikes), spikes)
+
+
+def test_attention_multiplies_spikes_head_by_head() -> None:
+    """Neurons behind the products see what each token, head and channel sums up to by hand."""
+    body = network(SPIKFORMER, norm=True).attn1.body
+    seen: list[torch.Tensor] = []
+    body.lif.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    spikes = (torch.rand(6, 16, 2, 3) < 0.5).float()
+    assert body(spikes).shape == spikes.shape
+    q, k, v = (layer(spikes).flatten(2) for layer in (body.q, body.k, body.v))
+    assert q.any() and k.any() and v.any()
+    expected = torch.zeros(6, 16, 6)
+    for channels in (range(8), range(8, 16)):
+        for token in range(6):
+            for other in range(6):
+                alike = sum(q[:, each, token] * k[:, each, other] for each in channels)
+                for channel in channels:
+                    expected[:, channel, token] += 0.25 * alike * v[:, channel, other]
+    assert torch.equal(seen[0].flatten(2), expected)
+
+
+def test_attention_starts_awake() -> None:
+    """Before training more than a tenth of q, k and v fires, and what is behind has a gradient."""
+    net = network(SPIKFORMER, norm=True)
+    body = net.attn1.body
+    spikes = (torch.rand(60, 16, 4, 4) < 0.2).float()
+    with torch.no_grad():
+        assert min(float(layer(spikes).mean()) for layer in (body.q, body.k, body.v)) > 0.1
+    net(torch.rand(20, 2, 8, 8)).square().sum().backward()
+    assert all(layer.conv.weight.grad.any() for layer in (body.q, body.k, body.v, body.proj))
+
+
+def test_perceptron_adds_spikes_of_as_many_channels() -> None:
+    """It is three times as wide inside, and adds 0 or 1 to what it reads."""
+    block = network(SPIKFORMER, norm=True).mlp2
+    spikes = (torch.rand(18, 16, 2, 2) < 0.5).float()
+    assert block.body.conv0.weight.shape == (48, 16, 1, 1)
+    assert set((block(spikes) - spikes).unique().tolist()) == {0, 1}
 
 
 def test_max_pool_sends_the_gradient_to_the_first_of_equals() -> None:

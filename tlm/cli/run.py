@@ -107,8 +107,8 @@ def run(
         str,
         typer.Option(
             metavar="RULE",
-            help="Weights that are not zero: recorded, density=0.3, magnitude=0.3, 2:4, rows=0.5 "
-            "or tiles=0.5 (shares are what is kept).",
+            help="Weights that are not zero: dense (all), recorded, density=0.3, magnitude=0.3, "
+            "2:4, rows=0.5 or tiles=0.5 (shares are what is kept).",
         ),
     ] = "dense",
     mode: ModeOption = None,

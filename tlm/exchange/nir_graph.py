@@ -47,7 +47,7 @@ def layers_of(path: Path, graph: Any) -> tuple[Layer, ...]:
 
     Raises WorkloadError naming the node that has no counterpart, or the edge that goes back.
     """
-    nodes, reads = _flat(graph, "")
+    nodes, reads = _flat(path, graph, "")
     try:
         order = list(TopologicalSorter(reads).static_order())
     except CycleError as error:
@@ -64,7 +64,7 @@ def layers_of(path: Path, graph: Any) -> tuple[Layer, ...]:
     return tuple(importer.layers)
 
 
-def _flat(graph: Any, prefix: str) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def _flat(path: Path, graph: Any, prefix: str) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Nodes of a graph and its subgraphs by name, and what each of them reads."""
     nodes: dict[str, Any] = {}
     reads: dict[str, list[str]] = {}
@@ -73,12 +73,17 @@ def _flat(graph: Any, prefix: str) -> tuple[dict[str, Any], dict[str, list[str]]
         if type(node).__name__ != "NIRGraph":
             nodes[prefix + name], reads[prefix + name] = node, []
             continue
-        inner_nodes, inner_reads = _flat(node, f"{prefix}{name}.")
+        inner_nodes, inner_reads = _flat(path, node, f"{prefix}{name}.")
         nodes |= inner_nodes
         reads |= inner_reads
         ends[name] = (f"{prefix}{name}.{next(iter(node.inputs))}",
                       f"{prefix}{name}.{next(iter(node.outputs))}")  # fmt: skip
     for source, target in graph.edges:
+        for end in (source, target):
+            if end not in graph.nodes:
+                raise WorkloadError(
+                    f"{path}: edge {prefix}{source} -> {prefix}{target}: there is no node {end!a}"
+                )
         _, leaving = ends.get(source, ("", prefix + source))
         entered, _ = ends.get(target, (prefix + target, ""))
         reads[entered].append(leaving)
@@ -134,7 +139,10 @@ class _Importer:
             raise self._refusal(name, what)
         layer = _layer(len(self.layers), name, kind, node, arriving)
         if layer is None or min(layer.out_shape) < 1:
-            raise self._refusal(name, f"its window does not fit the input {arriving.shape}")
+            weights = tuple(map(int, node.weight.shape))
+            raise self._refusal(
+                name, f"its weights {weights} do not fit the input {arriving.shape}"
+            )
         for source in arriving.sources:
             if source != NETWORK_INPUT:
                 self._set_pool(name, source, arriving.pool)

@@ -91,6 +91,14 @@ def send_gradients(
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
 
 
+def send_gradients_alone(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
+    """Append a tile that sends them, where there are no weights whose reduction they could join."""
+    owner = layer_plan.replicas(part)[0]
+    if layer_plan.walk_parameters and owner.index != part.index:
+        tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
+        send_gradients(builder, layer_plan, part, tile)
+
+
 def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
     """Append what a slice adds to the gradients of numbers of the layer, sent to the first slice.
 
@@ -114,7 +122,7 @@ def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: S
 
 
 def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the update of every channel by its owner, in pieces as those of weights.
+    """Append the update of every channel by its owner, as many at a time as have room.
 
     The first slice updates numbers of the layer.
     """

@@ -12,6 +12,7 @@ from tlm.program.builder import ProgramBuilder, once, wide_accesses
 from tlm.program.channel_parameters import (
     reduce_layer_numbers,
     send_gradients,
+    send_gradients_alone,
     update_parameters,
 )
 from tlm.program.rewiring import rewire, rewired_words, send_to_replicas
@@ -46,16 +47,15 @@ def _owned(layer_plan: LayerPlan, part: Slice) -> Span:
 
 
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the reduction of dW: every replica sends the other replicas their shares.
-
-    So it does with the sums of what neurons learn, also where there are no weights.
-    """
+    """Append the reduction of dW: every replica sends the other replicas their shares."""
     for part in layer_plan.cut.slices:
         reduce_layer_numbers(builder, layer_plan, part)
-        replicas = [r for r in layer_plan.replicas(part) if r.index != part.index]
-        weighted = replicas if layer_plan.layer.weighted else []
-        others = [(r, span) for r in weighted if length(span := _owned(layer_plan, r))]
-        if not others and not (replicas and layer_plan.walk_parameters):
+        if not layer_plan.layer.weighted:
+            send_gradients_alone(builder, layer_plan, part)
+            continue
+        replicas = (r for r in layer_plan.replicas(part) if r.index != part.index)
+        others = [(r, span) for r in replicas if length(span := _owned(layer_plan, r))]
+        if not others:
             continue
         tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
         if layer_plan.stored.dW == "dram":
@@ -69,14 +69,14 @@ def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 
 def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the update of a layer's weights, and of all that it learns beside them."""
+    """Append the update of weights, and of what else is trained."""
     if layer_plan.layer.weighted:
         _update_weights(builder, layer_plan)
     update_parameters(builder, layer_plan)
 
 
 def _update_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the weight update of every slice's share, streamed through the optimizer's memory."""
+    """Append that of every slice's share, streamed through the optimizer's memory."""
     state = layer_plan.addressed.trained("W")
     bits = sum(tensor.bits for tensor in state)
     stored = layer_plan.stored
@@ -139,17 +139,15 @@ def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 
 def guard_old_weights(builder: ProgramBuilder) -> None:
-    """Let the last tile of every phase that reads a layer's weights, or numbers that neurons learn
-    without weights before them, release the old ones.
+    """Let the last tile of every phase that reads what a layer trains release the old of it.
 
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """
     layers = [layer_plan.layer for layer_plan in builder.plan.layers]
     for engines in builder.drafts:
-        for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP, Phase.GRAD):
+        for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
             last = {t.layer: t for t in engines[ENGINE_OF_PHASE[phase]] if t.phase == phase}
             for at, tile in last.items():
-                alone = layers[at].learnt and not layers[at].multiplies
-                if alone or (layers[at].weighted and phase != Phase.GRAD):
+                if layers[at].weighted or layers[at].learnt:
                     ident = builder.done.ident("old weights", layers[at].name)
                     tile.add_signals((builder.done.expect(ident),))

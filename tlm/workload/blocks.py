@@ -56,4 +56,22 @@ class Residual:
     stride: int = 1
 
 
-Block: TypeAlias = Conv | Dense | Readout | MaxPool | AvgPool | Residual
+@dataclass(frozen=True)
+class Attention:
+    """Spiking self-attention (Zhou et al., arXiv 2209.15425) of ``heads``, added to its input.
+
+    A token is a position. q, k, v and the layer behind their products are 1 x 1 convolutions of as
+    many channels as the input.
+    """
+
+    heads: int
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """Two layers over tokens, the first of ``ratio`` times the channels, added to their input."""
+
+    ratio: int
+
+
+Block: TypeAlias = Conv | Dense | Readout | MaxPool | AvgPool | Residual | Attention | Perceptron

@@ -50,9 +50,10 @@ def facts(workload: Workload) -> dict[str, str]:
         "input coding": workload.encoding,
         "neurons": "; ".join(
             dict.fromkeys(_neuron(layer.neuron) for layer in workload.layers if layer.neuron)
-        ),
+        )
+        or "none",
         "optimizer": workload.optimizer,
-        "test accuracy": f"{workload.accuracy:.3f}",
+        "test accuracy": f"{workload.accuracy:.3f}" if workload.accuracy else "not stated",
         "data set": workload.dataset,
         "licence": workload.licence,
         "activity": workload.activity,

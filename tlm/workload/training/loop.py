@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from tlm.workload.blocks import Attention
 from tlm.workload.recipe import Recipe, TrainedRecipe
+from tlm.workload.training.attention import NORMS_START
 from tlm.workload.training.datasets import DataSet, DataSplit, coded
 from tlm.workload.training.scaling import scale_weights
 from tlm.workload.training.torchnet import build
@@ -80,7 +82,8 @@ class Classification(TrainingJob):
         """How the initial weights were made, in words."""
         scaling = self.recipe.scaling
         if scaling is None:
-            return DEFAULT_START
+            attends = any(isinstance(block, Attention) for block in self.recipe.blocks)
+            return f"{DEFAULT_START}, {NORMS_START}" if attends else DEFAULT_START
         return f"LSUV, input current std {scaling.current_std:g}, last layer {scaling.output_std:g}"
 
     def inputs(self, split: DataSplit, chosen: NDArray[np.int64] | slice, *seed: int) -> Tensor:

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from tlm.workload.blocks import AvgPool, Block, Conv, Dense, MaxPool, Readout, Residual
+from tlm.workload.blocks import (
+    Attention,
+    AvgPool,
+    Block,
+    Conv,
+    Dense,
+    MaxPool,
+    Perceptron,
+    Readout,
+    Residual,
+)
 from tlm.workload.model import Neuron, Shape3
+from tlm.workload.training.attention import SpikingSelfAttention
 from tlm.workload.training.lif import LIF, Unfolded
 
 
@@ -60,14 +71,14 @@ class PointwiseLinear(nn.Linear):
 
 
 class SewBlock(nn.Module):
-    """Residual block on spikes: ADD of the body's spikes and the shortcut's."""
+    """Residual block on spikes: ADD of the body's spikes and what the shortcut leaves."""
 
     def __init__(self, body: nn.Sequential, shortcut: nn.Module) -> None:
         super().__init__()
         self.body, self.shortcut = body, shortcut
 
     def forward(self, spikes: Tensor) -> Tensor:
-        """Small integers: the sum of two spike tensors."""
+        """Small integers: sums of spikes."""
         outputs: Tensor = self.body(spikes) + self.shortcut(spikes)
         return outputs
 
@@ -103,6 +114,10 @@ class _Builder:
             return self._conv(block, str(self.layer))
         if isinstance(block, Residual):
             return {f"sew{self.layer}": self._residual(block)}
+        if isinstance(block, Attention):
+            return {f"attn{self.layer}": SewBlock(self._attention(block), nn.Identity())}
+        if isinstance(block, Perceptron):
+            return {f"mlp{self.layer}": SewBlock(self._perceptron(block), nn.Identity())}
         return self._linear(block, str(self.layer))
 
     def _pool(self, block: MaxPool | AvgPool) -> dict[str, nn.Module]:
@@ -131,6 +146,20 @@ class _Builder:
 
     def _shortcut(self, block: Residual) -> nn.Sequential:
         return _chain(self._conv(Conv(block.channels, 1, block.stride, 0), ""))
+
+    def _attention(self, block: Attention) -> SpikingSelfAttention:
+        return SpikingSelfAttention(self._over_tokens, self._neurons(), block.heads)
+
+    def _over_tokens(self, shift: float) -> nn.Sequential:
+        layer = _chain(self._conv(Conv(self.channels, kernel=1, padding=0), ""))
+        if self.norm:
+            nn.init.constant_(layer.norm.bias, shift)
+        return layer
+
+    def _perceptron(self, block: Perceptron) -> nn.Sequential:
+        channels = self.channels
+        body = self._conv(Conv(block.ratio * channels, kernel=1, padding=0), "0")
+        return _chain(body | self._conv(Conv(channels, kernel=1, padding=0), "1"))
 
     def _linear(self, block: Dense | Readout, name: str) -> dict[str, nn.Module]:
         inputs = self.channels if self.flat else self.channels * self.height * self.width

@@ -326,6 +326,69 @@ def test_a_learnt_time_constant_that_is_fixed(tmp_path: Path) -> None:
     assert job.layers[0].neuron.decay == pytest.approx(0.75)
 
 
+@pytest.mark.parametrize(("module", "kind", "gain"), [("iaf", "IAF", 8), ("lif_box", "LIFBox", 40)])
+def test_neurons_of_norse_without_a_synapse(
+    module: str, kind: str, gain: float, tmp_path: Path
+) -> None:
+    """Integrate-and-fire, and a leaky one, reset to what is not 0."""
+    norse = pytest.importorskip("norse.torch", reason="Norse is not among the recorder's needs")
+    functional = pytest.importorskip(f"norse.torch.functional.{module}")
+    given = getattr(functional, f"{kind}Parameters")(v_reset=torch.tensor(0.125))
+    net = Loop(lambda: getattr(norse, f"{kind}Cell")(given), gain)
+    job = recorded(net, tmp_path / "job.h5")
+    assert not any(layer.current_based for layer in job.layers)
+    assert job.layers[0].neuron.reset_value == 0.125
+    assert job.load(0).spikes[1].any()
+
+
+BEYOND = {
+    "spikingjelly.activation_based.neuron": {
+        "PSN": ({"T": T}, "mixes the steps by weights of its own.*use LIFNode"),
+        "GatedLIFNode": ({"T": T}, "learns gates.*use LIFNode"),
+    },
+    "snntorch": {
+        "LeakyParallel": ({"input_size": 5, "hidden_size": 5}, "mixes the steps.*use Leaky"),
+    },
+    "norse.torch": {
+        "LSNNCell": ({}, "has a second variable that adapts.*use LIFCell"),
+        "LIFRefracCell": ({}, "rests for some steps behind a spike.*use LIFCell"),
+    },
+    "sinabs.layers": {
+        "ALIF": ({"tau_mem": 3.0, "tau_adapt": 5.0}, "has a second variable.*use LIF"),
+        "LIFRecurrent": (
+            {"tau_mem": 3.0, "rec_connect": nn.Linear(5, 5)}, "feeds its spikes back.*use LIF",
+        ),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("package", "kind"), [(package, kind) for package, kinds in BEYOND.items() for kind in kinds]
+)
+def test_neurons_that_no_job_can_hold(package: str, kind: str) -> None:
+    """The line says what it is that a job's neuron lacks, and never to declare it."""
+    module = pytest.importorskip(package)
+    options, expected = BEYOND[package][kind]
+    net = nn.Sequential(nn.Linear(12, 5), getattr(module, kind)(**options))
+    with pytest.raises(WorkloadError, match=rf"1: {kind} {expected}"):
+        Capture(net, steps=T)
+
+
+def test_a_loss_on_the_synaptic_current() -> None:
+    """It is told from the membrane potential."""
+    net = Loop(snntorch("Synaptic", alpha=0.5, beta=0.75), 3)
+    inputs = (torch.rand(T, B, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    with pytest.raises(WorkloadError, match="b: the state that the loss reads is not, by"):
+        with Capture(net, steps=T).at(0):
+            states: tuple[Any, ...] = ()
+            currents = []
+            for x in inputs:
+                spikes, *_ = net.n1(net.a(x))
+                _, *states = net.n2(net.b(spikes), *states)
+                currents.append(states[0])
+            F.cross_entropy(torch.stack(currents).mean(0), LABELS).backward()
+
+
 def test_a_leaky_read_out_of_norse(tmp_path: Path) -> None:
     """LI returns its potential."""
     net = Loop(norse("LIFCell", alpha=5.0), 30)

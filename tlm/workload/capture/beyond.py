@@ -25,9 +25,20 @@ def inexpressible(name: str, kind: str, plain: str) -> WorkloadError:
     )
 
 
+def is_beyond(kind: str) -> bool:
+    """Whether a framework's neuron of this kind is known as one that a job cannot hold."""
+    return any(kind in kinds for kinds in _BEYOND.values())
+
+
 _BEYOND = {
     "keeps two synaptic currents": ("Alpha",),
-    "feeds its spikes back to itself": ("RLeaky", "RSynaptic"),
+    "feeds its spikes back to itself": (
+        "RLeaky", "RSynaptic", "LIFRecurrent", "LIFRecurrentCell", "IAFRecurrent", "ALIFRecurrent",
+        "LSNNRecurrent", "LSNNRecurrentCell", "LIFAdExRecurrent", "LIFAdExRecurrentCell",
+        "LIFRefracRecurrent", "LIFRefracRecurrentCell",
+    ),
+    "mixes the steps by weights of its own": ("PSN", "MaskedPSN", "SlidingPSN", "LeakyParallel"),
+    "rests for some steps behind a spike": ("LIFRefracCell",),
     "is a gated recurrent cell": ("SLSTM", "SConv2dLSTM"),
     "learns k, a factor of its potential behind a ReLU": ("KLIFNode",),
     "learns gates between two forms (tau, linear_decay, v_subreset, conduct)": ("GatedLIFNode",),
@@ -36,6 +47,7 @@ _BEYOND = {
     ),
     "has a second variable that adapts or resonates": (
         "AdaptBaseNode", "IzhikevichNode", "ComplementaryLIFNode", "RAFNode",
+        "ALIF", "LIFAdEx", "LIFAdExCell", "LSNN", "LSNNCell",
     ),
     "is not linear below its threshold": ("QIFNode", "EIFNode"),
     "fires other values than 0 and 1": ("TernaryIFNode", "ILIFNode", "LIAFNode"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tlm.workload.capture.beyond import is_beyond
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.norse import norse_equation
 from tlm.workload.capture.sinabs import sinabs_equation
@@ -42,6 +43,7 @@ def equation_of(
     if isinstance(neuron := getattr(module, "neuron", None), Neuron):
         return Declared(neuron)
     for package, bases, equation in _FRAMEWORKS:
-        if any(kind.__name__ in bases and kind.__module__.startswith(package) for kind in kinds):
+        names = [kind.__name__ for kind in kinds if kind.__module__.startswith(package)]
+        if any(each in bases or is_beyond(each) for each in names):
             return equation(name, module)
     return None

@@ -90,6 +90,10 @@ def dead_layers(evidence: Evidence) -> str:
 def _check_neuron(tensors: LayerTensors) -> None:
     """Spikes and dI as rebuilt from the recorded current and dS, in the recording's float32."""
     name, stray = tensors.layer.name, tensors.stray
+    if stray.spikes and tensors.membrane is not None:
+        raise WorkloadError(
+            f"{name}: the state that the loss reads is not, by its equation, {_STATE}"
+        )
     if stray.spikes:
         raise WorkloadError(
             f"{name}: {stray.spikes} of {tensors.spikes.size} spikes differ from the replay; the "

@@ -162,7 +162,7 @@ def test_weight_tiles_tile_the_tensor(outputs, inputs, taps, tile, chunk, groups
             for c in range(group * inputs, (group + 1) * inputs, chunk):
                 for tap in range(taps):
                     assert weights.offset(k, c, tap) == end
-                    end += weights.tile_size(k, c)
+                    end += weights.place((k, c, tap))[1]
     assert end == groups * outputs * inputs * taps
     assert weights.nbytes == 2 * end
     assert weights.run(0, end) == (64, weights.nbytes)

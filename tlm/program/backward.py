@@ -143,8 +143,18 @@ def _mask_reads(
 ) -> tuple[tuple[Extent, ...], tuple[int, ...]]:
     """The output masks BP needs to skip outputs, from DRAM where FP left them; gates as well.
 
-    All are of ``rows`` of the operand.
+    All are of ``rows`` of the operand. Cores with other outputs of the layer read the same.
     """
+    key = (layer_plan.layer.index, block.samples, block.steps, rows)
+    if key not in builder.mask_reads:
+        builder.mask_reads[key] = _masks_in_dram(builder, layer_plan, block, rows)
+    return builder.mask_reads[key]
+
+
+def _masks_in_dram(
+    builder: ProgramBuilder, layer_plan: LayerPlan, block: Block, rows: Span
+) -> tuple[tuple[Extent, ...], tuple[int, ...]]:
+    """Where the masks lie, and the completions that say that they are there."""
     engine, gated = builder.plan.chip.core.engines.bp, layer_plan.gated
     skips = engine.mode != "dense" and engine.skip_outputs
     if not skips and not gated:

@@ -41,6 +41,9 @@ class ProgramBuilder:
     recomputed: dict[int, int] = field(default_factory=dict)
     samples: dict[tuple[str, int, int, Span], tuple[int, ...]] = field(default_factory=dict)
     receiving: dict[int, frozenset[int]] = field(default_factory=dict)
+    mask_reads: dict[tuple[object, ...], tuple[tuple[Extent, ...], tuple[int, ...]]] = field(
+        default_factory=dict
+    )
     added_up: dict[tuple[object, ...], tuple[int, int]] = field(default_factory=dict)
     _works: dict[tuple[str, ...], dict[WorkCounts, Work]] = field(default_factory=dict)
     _read: dict[tuple[int, int], list[tuple[list[Region], list[Slice]]]] = field(

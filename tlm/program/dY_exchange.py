@@ -82,8 +82,8 @@ def _share(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, dY: Region, tile: TileDraft
 ) -> None:
     """Give dY to every core whose BP rows need it: its own, and neighbours across row cuts."""
-    for reader in layer_plan.cut.slices:
-        if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
+    for reader in layer_plan.replicas(part):
+        if not length(reader.input_rows):
             continue
         needed = Region(
             part.neurons.channels,
@@ -96,11 +96,11 @@ def _share(
         values = layer_plan.dY[
             :, slice(*shared.samples), slice(*shared.channels), slice(*shared.rows)
         ]
-        live = layer_plan.live[:, slice(*shared.samples)]
-        elements = np.asarray(values[0, 0].size * np.count_nonzero(live))
-        present = np.asarray(np.count_nonzero(values[live]))
+        if layer_plan.skips is not None:
+            values = values[layer_plan.skips[:, slice(*shared.samples)]]
+        present = np.asarray(np.count_nonzero(values))
         bits = builder.plan.chip.precision.gradient
-        nbytes = int(gradient_bytes(builder, elements, present, bits))
+        nbytes = int(gradient_bytes(builder, np.asarray(values.size), present, bits))
         arrives = per_sample(builder, "dY for BP", layer_plan, reader, shared.samples)
         builder.send(Command.GRADIENT, part.core, reader.core, nbytes, arrives, tile)
 

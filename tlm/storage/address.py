@@ -171,18 +171,16 @@ class Weights:
 
     def offset(self, k: int, c: int, tap: int) -> int:
         """Elements before tile (output ``k``, input ``c``, ``tap``), the first of their tiles."""
-        inner = c % self.inputs
-        depth = min(self.chunk, self.inputs - inner)
-        return k * self.inputs * self.taps + self._width(k) * (inner * self.taps + depth * tap)
-
-    def tile_size(self, k: int, c: int) -> int:
-        """Elements of one tile (one tap)."""
-        return self._width(k) * min(self.chunk, self.inputs - c % self.inputs)
+        return self.place((k, c, tap))[0]
 
     def place(self, tile: WeightTile) -> tuple[int, int]:
         """Elements before a tile, and its own."""
         k, c, tap = tile
-        return self.offset(k, c, tap), self.tile_size(k, c)
+        inner, width = c % self.inputs, self._width(k)
+        left = self.inputs - inner
+        depth = left if left < self.chunk else self.chunk
+        before = k * self.inputs * self.taps + width * (inner * self.taps + depth * tap)
+        return before, width * depth
 
     def stretch(self, k: int, inputs: Span) -> tuple[int, int]:
         """Elements before all taps of some inputs of the outputs' tile ``k``, and their own."""

@@ -16,19 +16,21 @@ from tlm.space.region import Slice, Span, length
 AT_STEP = "FP input step "  # where FP runs by time step
 
 Senders = tuple[str, list[Slice]]  # what arrives, and the slices that have some of it
+Places = dict[tuple[int, int], tuple[slice, list[int]]]  # outputs of a (layer, slice): [K], [E]
 
 
 def senders_due(job: Facts) -> dict[str, frozenset[int]]:
     """By the label of a completion, the cores from which data must arrive there."""
+    places = {(f.index, s.index): _place(f, s) for f in job.layers for s in f.slices}
     return {
         f"{label} {facts.layer.name} core{part.core:02d} sample {sample}": cores
         for facts in job.layers
         for returned in [_returned(job, facts) if facts.dS_sent else []]
         for part in facts.slices
         for label, senders in (
-            *_inputs(job, facts, part),
+            *_inputs(job, facts, part, places),
             *_gradients(facts, part),
-            *(_spike_gradients(facts, part, returned) if job.learns else ()),
+            *(_spike_gradients(facts, part, returned, places) if job.learns else ()),
         )
         for sample, cores in _cores(senders, part.neurons.samples)
         if not label.startswith(AT_STEP) or job.running[int(label.removeprefix(AT_STEP)), sample]
@@ -50,7 +52,7 @@ def _cores(senders: list[Slice], samples: Span) -> Iterator[tuple[int, frozenset
         yield from ((sample, cores) for sample in range(first, end))
 
 
-def _inputs(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
+def _inputs(job: Facts, facts: LayerFacts, part: Slice, places: Places) -> Iterator[Senders]:
     """FP's inputs: from the owners of the rows under the kernel."""
     if not facts.inputs_sent:
         return
@@ -59,7 +61,7 @@ def _inputs(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
         for producer in job.among(facts.producers)
         for reached in [reached_boxes(job, facts, part, producer.index)]
         for owner in producer.slices
-        if has_any(reached, producer, owner)
+        if reached[places[producer.index, owner.index]].any()
     ]
     for step in range(job.workload.steps if job.by_step else 0):
         yield f"{AT_STEP}{step}", owners
@@ -95,14 +97,15 @@ def _returned(job: Facts, facts: LayerFacts) -> list[tuple[Slice, Bools]]:
 
 
 def _spike_gradients(
-    facts: LayerFacts, part: Slice, returned: list[tuple[Slice, Bools]]
+    facts: LayerFacts, part: Slice, returned: list[tuple[Slice, Bools]], places: Places
 ) -> Iterator[Senders]:
     """dS: from the core of the loss, or from all that read any of the slice's rows."""
     if facts.head:
         # The loss is computed where the first channel and the first row of its sample are.
         yield "dS", [s for s in facts.slices if s.neurons.channels[0] == s.neurons.rows[0] == 0]
     elif facts.dS_sent and facts.consumers:
-        yield "dS", [reader for reader, some in returned if has_any(some, facts, part)]
+        mine = places[facts.index, part.index]
+        yield "dS", [reader for reader, some in returned if some[mine].any()]
 
 
 def _returned_outputs(job: Facts, facts: LayerFacts, part: Slice, source: int) -> Bools:
@@ -132,7 +135,6 @@ def reached_boxes(job: Facts, facts: LayerFacts, part: Slice, source: int) -> Bo
     return reached
 
 
-def has_any(outputs: Bools, facts: LayerFacts, part: Slice) -> bool:
-    """Whether any of some outputs of a layer, [K, E, F], is a slice's."""
-    rows = sorted(pooled_rows(facts.layer, part))
-    return bool(outputs[slice(*part.neurons.channels), rows].any())
+def _place(facts: LayerFacts, part: Slice) -> tuple[slice, list[int]]:
+    """Channels and rows of a slice's outputs."""
+    return slice(*part.neurons.channels), sorted(pooled_rows(facts.layer, part))

@@ -16,7 +16,9 @@ from tlm.space.region import Slice, Span, length
 AT_STEP = "FP input step "  # where FP runs by time step
 
 Senders = tuple[str, list[Slice]]  # what arrives, and the slices that have some of it
-Places = dict[tuple[int, int], tuple[slice, list[int]]]  # outputs of a (layer, slice): [K], [E]
+OutputPlaces = dict[
+    tuple[int, int], tuple[slice, list[int]]
+]  # outputs of a (layer, slice): [K], [E]
 
 
 def senders_due(job: Facts) -> dict[str, frozenset[int]]:
@@ -52,7 +54,7 @@ def _cores(senders: list[Slice], samples: Span) -> Iterator[tuple[int, frozenset
         yield from ((sample, cores) for sample in range(first, end))
 
 
-def _inputs(job: Facts, facts: LayerFacts, part: Slice, places: Places) -> Iterator[Senders]:
+def _inputs(job: Facts, facts: LayerFacts, part: Slice, places: OutputPlaces) -> Iterator[Senders]:
     """FP's inputs: from the owners of the rows under the kernel."""
     if not facts.inputs_sent:
         return
@@ -97,7 +99,7 @@ def _returned(job: Facts, facts: LayerFacts) -> list[tuple[Slice, Bools]]:
 
 
 def _spike_gradients(
-    facts: LayerFacts, part: Slice, returned: list[tuple[Slice, Bools]], places: Places
+    facts: LayerFacts, part: Slice, returned: list[tuple[Slice, Bools]], places: OutputPlaces
 ) -> Iterator[Senders]:
     """dS: from the core of the loss, or from all that read any of the slice's rows."""
     if facts.head:

@@ -194,37 +194,35 @@ def fetch_inputs(
 
 
 def add_up_sources(
-    builder: ProgramBuilder, engine: str, read: PutTogether, fresh: Region, steps: Span,
+    builder: ProgramBuilder, engine: str, read: PutTogether, fresh: Region, pairs: int,
     tile: TileDraft,
 ) -> None:  # fmt: skip
-    """Charge a tile for the sums that are read, for pools on the way there and behind them.
+    """Charge a tile for the sums that are read of ``pairs``, for pools on the way and behind them.
 
     The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
     """
-    key = (id(read), fresh, steps)
-    if key not in builder.added_up:  # cores with other channels read the same
+    key = (id(read), fresh.channels, fresh.rows)
+    if key not in builder.added_up:  # other samples, and cores with other channels, read the same
         pool, (_, height, _) = read.input_pool, read.operand
         pooled = 0 if pool is None else pool.pooled(read.operand)[1]
         ended = finished_rows(pool, fresh.rows, height, pooled)
-        builder.added_up[key] = additions(read, fresh, ended, steps)
+        builder.added_up[key] = additions(read, fresh.channels, fresh.rows, ended)
     elements, adds = builder.added_up[key]
-    tile.add_energy({f"{engine}.input_add": elements, f"{engine}.input_pool": adds})
+    tile.add_energy({f"{engine}.input_add": elements * pairs, f"{engine}.input_pool": adds * pairs})
 
 
-def additions(read: PutTogether, fresh: Region, pooled: Span, steps: Span) -> tuple[int, int]:
-    """Those of sources that make a region of an operand, element by element, and those of pools:
-    on the way there, and of the rows that are ``pooled`` behind it.
+def additions(read: PutTogether, channels: Span, rows: Span, pooled: Span) -> tuple[int, int]:
+    """Those of sources that make channels and rows of an operand in a (sample, step) pair, element
+    by element, and those of pools: on the way there, and of the rows ``pooled`` behind it.
     """
-    planes = sum(added * length(overlap(channels, fresh.channels)) for channels, added in read.sums)
-    pool, (_, rows, width), adds = read.input_pool, read.operand, 0
-    elements = planes * length(fresh.samples) * length(fresh.rows) * width * length(steps)
+    planes = sum(added * length(overlap(summed, channels)) for summed, added in read.sums)
+    pool, (_, height, width), adds = read.input_pool, read.operand, 0
     if pool is not None:
-        adds += window_adds(pool, fresh._replace(rows=pooled), (rows, width), steps)
+        adds += length(channels) * pool_adds(pool, pooled, (height, width))
     for strand in (strand for feed in read.feeds for strand in feed.strands):
-        for on_the_way, shape, (channels, lines) in strand.pools(fresh.channels, fresh.rows):
-            region = Region(channels, fresh.samples, lines)
-            adds += window_adds(on_the_way, region, shape, steps)
-    return elements, adds
+        for on_the_way, shape, (part, lines) in strand.pools(channels, rows):
+            adds += length(part) * pool_adds(on_the_way, lines, shape)
+    return planes * length(rows) * width, adds
 
 
 def window_adds(pool: Pool, pooled: Region, shape: tuple[int, int], steps: Span) -> int:

@@ -146,7 +146,8 @@ def _block(
                 tile.add_read_needs(needs)
         if channels[0] == sweep.outputs[0] or each:
             fetch_inputs(layer_plan, fresh, block.steps, first, of_layers=not arrived)
-            add_up_sources(builder, "fp", layer_plan, fresh, block.steps, first)
+            pairs = length(fresh.samples) * length(block.steps)
+            add_up_sources(builder, "fp", layer_plan, fresh, pairs, first)
         region = Region(channels, block.samples, block.rows)
         if layer_plan.exact:
             leave_currents(builder, layer_plan, part, region, block.steps, last)

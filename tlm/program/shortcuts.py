@@ -37,8 +37,9 @@ def add_shortcuts(
         tile.add_reads(layer_plan.addend.runs(wanted, steps))
         for producer in layer_plan.addend.producers:
             tile.add_read_needs(saved(builder, producer, region.samples, what))
-        elements, adds = additions(layer_plan.addend, wanted, region.rows, steps)
-        tile.add_energy({"fp.input_add": elements, "fp.input_pool": adds})
+        elements, adds = additions(layer_plan.addend, wanted.channels, wanted.rows, region.rows)
+        pairs = length(wanted.samples) * length(steps)
+        tile.add_energy({"fp.input_add": elements * pairs, "fp.input_pool": adds * pairs})
     products = region.size * layer_plan.width * length(steps)
     tile.add_energy({"fp.shortcut_add": products * addends})
 

@@ -17,6 +17,7 @@ from tlm.program.array_tile import array_tiles
 from tlm.program.builder import (
     ProgramBuilder,
     add_up_sources,
+    dead_pairs,
     fetch_inputs,
     per_sample,
     saved_inputs,
@@ -134,7 +135,9 @@ def _complete(
         if scanned:
             if inputs is not None:
                 fetch_inputs(layer_plan, inputs, block.steps, tile, live=True)
-                add_up_sources(builder, "wg", layer_plan, inputs, block.steps, tile)
+                dead = len(dead_pairs(layer_plan, samples, block.steps))
+                pairs = length(samples) * length(block.steps) - dead
+                add_up_sources(builder, "wg", layer_plan, inputs, pairs, tile)
             inputs = None
             tile.add_reads(_index_runs(layer_plan, panel))
             tile.add_read_needs(saved_inputs(builder, layer_plan, samples))

@@ -18,6 +18,7 @@ from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
+from tlm.storage.budget import update_piece
 from tlm.storage.plan import LayerPlan
 
 STEP_SCALE = "step_scale"  # of a norm: a number a time step
@@ -75,15 +76,20 @@ def sum_learnt(
         tile.add_signals((builder.done.expect(channel_sums(builder, layer_plan, part)),))
 
 
+def sends_gradients(layer_plan: LayerPlan, part: Slice) -> bool:
+    """Whether a slice has sums of its channels for another that owns them."""
+    return bool(layer_plan.walk_parameters) and layer_plan.replicas(part)[0].index != part.index
+
+
 def send_gradients(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, tile: TileDraft
 ) -> None:
     """Let a tile of the reduction send the sums of a slice to the owner of its channels."""
+    if not sends_gradients(layer_plan, part):
+        return
     numbers = sum(map(layer_plan.numbers, layer_plan.walk_parameters))
     count = length(part.neurons.channels) * numbers
     owner = layer_plan.replicas(part)[0]
-    if not count or owner.index == part.index:
-        return
     tile.add_needs((channel_sums(builder, layer_plan, part),))
     nbytes = ceil_div(count * builder.plan.chip.precision.partial_sum, 8)
     arrives = (channel_sums(builder, layer_plan, owner),)
@@ -112,8 +118,8 @@ def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: S
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
 
 
-def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int) -> None:
-    """Append the update of every channel by its owner, at most ``size`` numbers at a time.
+def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
+    """Append the update of every channel by its owner, piece by piece.
 
     The first slice updates numbers of the layer.
     """
@@ -126,6 +132,8 @@ def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int)
             if name in layer_plan.walk_parameters:
                 gathered = (channel_sums(builder, layer_plan, part), len(replicas) - 1)
             first, end = (at * layer_plan.numbers(name) for at in part.neurons.channels)
+            bits = sum(tensor.bits for tensor in layer_plan.addressed.trained(name))
+            size = update_piece(builder.plan.chip, bits)
             for low in range(first, end, size):
                 run = (low, min(size, end - low))
                 _update(builder, layer_plan, part, name, run, gathered)

@@ -68,8 +68,8 @@ def walk_products(
     ]
     if not layer_plan.layer.multiplies:
         _add_alone(builder, layer_plan, part, region, box_blocks, phase)
-        return
-    for sweep in forward_sweeps(builder.plan, layer_plan, part, region, phase):
+    sweeps = forward_sweeps(builder.plan, layer_plan, part, region, phase)
+    for sweep in sweeps if layer_plan.layer.multiplies else ():
         size = builder.streams.together(sweep, arrays.fp)
         for passes in layer_plan.work.forward(box_blocks, channels, sweep.outputs, panel, size):
             groupings = [

@@ -47,11 +47,11 @@ def _results(
     yield Phase.GRAD, pairs, prod(layer.out_shape)
     if facts.recomputed:
         yield Phase.RECOMPUTE, pairs, products
+    if layer.weighted or facts.trained_count:
+        yield Phase.UPDATE, [(BATCH, BATCH)], facts.trained_count
     if not layer.multiplies:
         return
     yield Phase.WG, live, products * depth
-    if layer.weighted:
-        yield Phase.UPDATE, [(BATCH, BATCH)], facts.trained_count
     if facts.exact:
         yield Phase.NORM, pairs, products
         yield Phase.NORM_GRAD, pairs, products

@@ -6,6 +6,7 @@ ever or have no end; and JSON without its traps.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -82,6 +83,20 @@ def whole_file(path: Path, kind: type[TlmError] = TraceError) -> Iterator[Path]:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def require_writable(path: Path) -> None:
+    """Refuse now what :func:`whole_file` would refuse after the work that is to be written.
+
+    Raises:
+        TraceError: the file cannot be written; DiskFullError for want of room.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with write_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        part.touch()
+        part.unlink()
 
 
 def make_folder(path: Path) -> None:

@@ -23,6 +23,7 @@ from tests.program.jobs import (
 from tests.reliability.probe import APART
 from tlm.program.build import build_program
 from tlm.program.builder import ProgramBuilder, bitmap_bytes, spike_bytes
+from tlm.program.gradient_routes import return_gradient
 from tlm.space.phase import Command, Phase
 
 
@@ -41,17 +42,29 @@ class Sent:
 
 def sends(plan):
     """Every hand-over of data while the program of a plan is built."""
-    found = []
-    original = ProgramBuilder.send
+    calls = []
+    send, give_back = ProgramBuilder.send, return_gradient
 
-    def recording(self, command, source, core, nbytes, arrives, tile):
-        labels = tuple(self.done.labels[ident] for ident in arrives)
-        what = labels[0].split(" core")[0]
-        found.append(Sent(command, source, core, nbytes, what, tile.phase, labels))
-        original(self, command, source, core, nbytes, arrives, tile)
+    def sending(self, command, source, core, nbytes, arrives, tile):
+        calls.append((command, source, core, nbytes, tile.phase, arrives))
+        send(self, command, source, core, nbytes, arrives, tile)
 
-    with patch.object(ProgramBuilder, "send", recording):
+    def giving_back(messages, core, tile):
+        calls.extend(
+            (sent.command, core, sent.core, sent.nbytes, tile.phase, sent.arrives)
+            for sent in messages
+        )
+        give_back(messages, core, tile)
+
+    with (
+        patch.object(ProgramBuilder, "send", sending),
+        patch("tlm.program.backward.return_gradient", giving_back),
+    ):
         program = build_program(plan)
+    found = []
+    for *call, phase, arrives in calls:
+        labels = tuple(program.completions.labels[ident] for ident in arrives)
+        found.append(Sent(*call, labels[0].split(" core")[0], phase, labels))
     return found, program
 
 

@@ -145,7 +145,7 @@ def test_numbers_of_any_type_are_declared(kind: str, tmp_path: Path) -> None:
 
 DECLARATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "learnt": ({"threshold": nn.Parameter(torch.tensor(1.0))}, "threshold.*is learnt"),
-    "per channel": ({"decay": torch.tensor([0.1, 0.2])}, "decay.*2 numbers that differ.*by_ch"),
+    "a channel": ({"decay": torch.tensor([0.1, 1.2])}, r"decay=.*: expected 0\.\.1, got 1\.2"),
     "none at all": ({"decay": torch.tensor([])}, "decay.*got an array without any"),
     "another library's word": ({"reset": "subtract"}, 'reset.*"hard" or "soft" or "n.*snnTorch'),
     "no word": ({"reset": None}, "reset"),

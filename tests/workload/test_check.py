@@ -37,6 +37,11 @@ def layer_edit(edit: Callable[[list[dict[str, Any]]], object]) -> Damage:
     return damage
 
 
+def channels(constants: Any, **changes: Any) -> Damage:
+    """Give the first layer's neurons constants by channel."""
+    return layer_edit(lambda rows: rows[0]["neuron"].update(channels=constants, **changes))
+
+
 def replaced(**storage: Any) -> Damage:
     """Write the first layer's spikes anew, stored in another way."""
 
@@ -165,6 +170,16 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     "current that grows": (
         layer_edit(lambda r: r[0]["neuron"].update(current_decay=-0.5)),
         r"layers\[0\].neuron.current_decay: expected a finite number >= 0",
+    ),
+    "constants, no object": (channels(3), "channels: expected an object of lists"),
+    "constants, no list": (channels({"decay": 0.5}), "channels.decay: expected a list"),
+    "constants, no name": (channels({"tau": [0.5] * 3}), '"current_decay", got tau'),
+    "constants, two of three": (channels({"decay": [0.5] * 2}), "decay: expected 3 numbers, one a"),
+    "constants, negative": (channels({"gain": [0.5, 0.5, -1]}), r"gain\[2\]: expected a finite"),
+    "constants, no mean": (channels({"gain": [0.1] * 3}), "gain: expected 0.1, the mean of its"),
+    "constants, learnt": (
+        channels({"decay": [0.5] * 3}, learnt=["decay"]),
+        "follows from what is learnt",
     ),
     "wrong compact": (layer_edit(lambda r: r[0]["neuron"].update(compact=False)), "compact"),
     "true as a number": (layer_edit(lambda r: r[0].update(index=False)), "index"),

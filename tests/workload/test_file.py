@@ -45,6 +45,24 @@ def test_header_and_tensors_come_back(
     )
 
 
+def test_constants_by_channel_come_back_in_one_order(
+    job: Workload, recordings: list[Recording]
+) -> None:
+    """As a JSON object, whatever the order of its keys; without any the key is left out."""
+    neuron = job.layers[0].neuron
+    assert neuron is not None
+    channels = (("decay", (0.25, 0.5, 0.75)), ("current_decay", (0.0, 0.5, 1.0)))
+    varied = dataclasses.replace(neuron, decay=0.5, current_decay=0.5, channels=channels)
+    layers = (dataclasses.replace(job.layers[0], neuron=varied), job.layers[1])
+    back = write_workload(dataclasses.replace(job, layers=layers), recordings)
+    assert back.layers == layers
+    assert back.layers[0].current_based
+    with h5py.File(back.path) as file:
+        text = file.attrs["layers"]
+    assert text.count(b"channels") == 1
+    assert b'"channels":{"current_decay":[0.0,0.5,1.0],"decay":[0.25,0.5,0.75]}' in text
+
+
 def test_the_decay_of_a_current_comes_back_and_is_written_only_if_there_is_one(
     job: Workload, recordings: list[Recording], written: Path
 ) -> None:

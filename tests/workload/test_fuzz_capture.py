@@ -14,7 +14,6 @@ from tests.workload.nets.parts import recorded  # noqa: E402
 from tlm.errors import WorkloadError  # noqa: E402
 
 CAUSES = (
-    "are arranged as no window of channels, rows and columns",
     "it reads a pool of products of spikes beside other things",
     "parts of what it reads pass no dropout, or another one",
 )
@@ -40,10 +39,10 @@ def refused(seeds: range, path: Path) -> int:
 
 def test_random_networks(tmp_path: Path) -> None:
     """Layouts, products, windows, joins, norms, neurons and read-outs at random."""
-    assert refused(range(40), tmp_path) <= 8
+    assert refused(range(40), tmp_path) <= 2
 
 
 @pytest.mark.slow
 def test_more_random_networks(tmp_path: Path) -> None:
     """More of them; most are recorded."""
-    assert refused(range(40, 400), tmp_path) <= 72
+    assert refused(range(40, 400), tmp_path) <= 25

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product as combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ from tlm.errors import WorkloadError
 from tlm.workload import Layer, Norm, Parameters, Pool, bundled_names, open_workload
 from tlm.workload.builder import Builder
 from tlm.workload.golden import Agreement, check_recording
+from tlm.workload.golden.check import parameter_errors
 from tlm.workload.golden.norm import norm_gradients, normalise
+from tlm.workload.golden.passes import Backward
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
 from tlm.workload.surrogate import lif_neuron
@@ -189,3 +193,20 @@ def test_bits_cannot_be_rebuilt(written: Path) -> None:
     """A recording without numbers says how to get one."""
     with pytest.raises(WorkloadError, match="record it with that level"):
         check_recording(open_workload(str(written)), 0)
+
+
+@pytest.mark.parametrize(("share", "told"), [(1e-7, False), (1e-5, True)])
+def test_rounding_of_what_cancels_is_no_difference(share: float, told: bool) -> None:
+    """Means of spikes meet gradients of a norm, whose sum is nearly nothing: so is their dW."""
+    net = Builder((1, 4, 4), lif_neuron())
+    net.conv(1, kernel=1)
+    net.conv(1, kernel=1)
+    layer = replace(net.layers[1], input_kind="analog")
+    dY = np.tile([10.0, -10.0], 8).reshape(1, 1, 1, 4, 4)
+    dY[..., 0, 0] += 1e-3
+    inputs = np.full_like(dY, 0.5)
+    backward = Backward(SimpleNamespace(layer=layer), inputs, dY, None)  # type: ignore[arg-type]
+    off = backward.dW + share * np.abs(dY).sum() * inputs.max()
+    values = SimpleNamespace(parameter_gradients=[None, Parameters(off, None, None, None)])
+    error = parameter_errors(layer, values, backward)["weights"]  # type: ignore[arg-type]
+    assert (error > 1e-5) == told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
 from tests.evidence import networks, recording  # noqa: E402
 from tests.workload.nets.catalogue import PUBLISHED  # noqa: E402
 from tests.workload.nets.samples import samples  # noqa: E402
-from tlm.workload.capture import iteration, layer_tensors  # noqa: E402
+from tlm.workload.capture import call_reading, iteration, layer_tensors  # noqa: E402
 from tlm.workload.golden import network, passes, probes  # noqa: E402
 from tlm.workload.model import Workload  # noqa: E402
 
@@ -26,12 +27,16 @@ COUNTED = {
     "replays": (layer_tensors, "replay"),
     "norms": (network, "normalise"),
 }
+MAPS = {"maps": (call_reading, "row_map")}
 
 
 def counted(
-    monkeypatch: pytest.MonkeyPatch, name: str, path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    path: Path,
+    functions: Mapping[str, tuple[Any, str]] = COUNTED,
 ) -> tuple[Workload, Counter[str]]:
-    """A small public network recorded, and how often each of ``COUNTED`` was called for it."""
+    """A small public network recorded, and how often each of ``functions`` was called for it."""
     calls: Counter[str] = Counter()
 
     def counting(what: str, function: Any) -> Any:
@@ -41,7 +46,7 @@ def counted(
 
         return count
 
-    for what, (module, function) in COUNTED.items():
+    for what, (module, function) in functions.items():
         monkeypatch.setattr(module, function, counting(what, getattr(module, function)))
     torch.manual_seed(0)
     published = PUBLISHED[name]
@@ -50,7 +55,16 @@ def counted(
 
 
 @pytest.mark.parametrize(
-    "name", ["CSNN", "SEW-ResNet-18 ADD", "MS-ResNet-18", "TEBN VGG-9", "TET VGG", "Spiking U-Net"]
+    "name",
+    [
+        "CSNN",
+        "SEW-ResNet-18 ADD",
+        "MS-ResNet-18",
+        "TEBN VGG-9",
+        "TET VGG",
+        "Spiking U-Net",
+        "Recurrent SNN",
+    ],
 )
 def test_nothing_is_computed_twice(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
@@ -61,6 +75,14 @@ def test_nothing_is_computed_twice(
     norms = sum(layer.norm is not None for layer in job.layers)
     once = Counter({"FP": 1, "BP": 1, "replays": neurons, "norms": norms})
     assert +calls == +once
+
+
+def test_steps_that_read_alike_are_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Step 0 reads no spikes of a step before, step 1 reads some, and all others as step 1."""
+    job, calls = counted(monkeypatch, "Recurrent SNN", tmp_path, MAPS)
+    assert (job.steps > 2, calls["maps"]) == (True, 2)
 
 
 def test_a_doubt_is_settled_by_the_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_answers_of_inference_are_resampled_with_their_samples() -> None:
     [
         ("digits[B=0]", "expected B and T"),
         ("digits[B=2,B=3]", "each once"),
-        ("digits[B=9999]", "at most B=4096"),
+        ("digits[B=9999]", "expected B and T, 1 to 4096"),
         ("spinaps-mnist[T=3]", "after T=16 steps"),
         ("digit[B=2]", 'unknown workload "digit"'),
     ],

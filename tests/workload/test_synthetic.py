@@ -128,8 +128,8 @@ REFUSED = {
     "s-vgg16:bernoulli(2)": r"density in 0\.\.1",
     "s-vgg16:bernoulli(half)": r"density in 0\.\.1",
     "s-vgg16:like(mnist-cssn)": "did you mean",
-    "s-vgg16[B=0]:dense": "expected B and T, 1 to 9999",
-    "s-vgg16[K=2]:dense": "expected B and T, 1 to 9999",
+    "s-vgg16[B=0]:dense": "expected B and T, 1 to 4096",
+    "s-vgg16[K=2]:dense": "expected B and T, 1 to 4096",
 }
 
 

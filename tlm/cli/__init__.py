@@ -195,7 +195,8 @@ def _usage(text: str, words: Sequence[str]) -> str:
     before = words[words.index(first) - 1] if first in words[1:] else ""
     if before.startswith("--") and "=" not in before:
         return f'unexpected argument "{first}": {before} takes no value; leave it out'
-    return f'unexpected argument "{first}"; see python -m tlm {words[0]} --help'
+    verb = " ".join(words[: 2 if words[0] in ("config", "workload") else 1])
+    return f'unexpected argument "{first}"; see python -m tlm {verb} --help'
 
 
 def _complain(text: str) -> None:

@@ -88,6 +88,7 @@ def dram(
     """
     from tlm.compiled.driver import dram_replay
     from tlm.config.tables.dram_timing import load_dram_timing
+    from tlm.files import make_folder
     from tlm.hardware.dram.driver import DramLoad, drive
     from tlm.hardware.dram.policy import DramPolicy
 
@@ -104,11 +105,14 @@ def dram(
     offered = _offered(timing, pattern, requests, count, nbytes, address_map)
     loads = [f"int:{clocks}" for clocks in interval or []]
     loads += [f"win:{number}" for number in window or []]
+    parsed = [(text, DramLoad.parse(text)) for text in loads or ["sat"]]
+    if offered.clocks and not loads:
+        parsed = [("recorded", DramLoad(clocks=tuple(offered.clocks)))]
+    if out is not None:
+        make_folder(out)
     curve = CurveRows(COLUMNS, as_json)
     points: list[tuple[DramLoad, DramMeasurement]] = []
-    for text in loads or ["recorded" if offered.clocks else "sat"]:
-        recorded = DramLoad(clocks=tuple(offered.clocks))
-        load = recorded if text == "recorded" else DramLoad.parse(text)
+    for text, load in parsed:
         measured = drive(timing, offered.requests, load, policy, offered.nbytes, dram_replay())
         points.append((load, measured))
         curve.add(_values(text, len(offered.requests), timing, measured))
@@ -174,10 +178,8 @@ def _write(
     points: Sequence[tuple[DramLoad, DramMeasurement]],
 ) -> None:
     """The CSV file and, where reads were measured, the figure of the curve."""
-    from tlm.files import make_folder
     from tlm.running.folder import write_atomic
 
-    make_folder(out)
     write_atomic(out / "dram.csv", "\n".join(lines) + "\n")
     from tlm_analysis.plots import canvas, fabric
 

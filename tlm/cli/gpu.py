@@ -81,6 +81,11 @@ def gpu(
     """Model a training step, or inference, on a GPU, kernel by kernel, beside runs of the chip."""
     from tlm.errors import ConfigError
 
+    if validate and workload is not None:
+        raise ConfigError(f"--validate: takes its own networks; leave {workload} out")
+    if not validate and (out is not None or sweeps):
+        option = "--counterfactual" if sweeps else "--out"
+        raise ConfigError(f"{option}: is for --validate; leave it out, or give --validate as well")
     if validate:
         from tlm_analysis.gpu.page.page import write_page
 

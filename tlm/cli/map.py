@@ -73,6 +73,7 @@ def map_(
     --from: what is written is never worse than these. Ctrl-C writes the best so far.
     """
     from tlm.errors import ConfigError, InterruptedRunError
+    from tlm.files import require_writable
     from tlm.running.folder import write_atomic
     from tlm.running.memory import parse_memory, within_memory
     from tlm.running.request import RunRequest
@@ -82,6 +83,8 @@ def map_(
     _refuse_contradictions(overrides or (), simulate, budget)
     if out.resolve() in {file.resolve() for file in mappings or ()}:
         raise ConfigError(f"--out: {out}: is a file of --from; give another, or - for none")
+    if str(out) != "-":
+        require_writable(out)
     mem_bytes = parse_memory(mem)
     request = RunRequest(workload, chip, tuple(overrides or ()), iteration, mem_bytes=mem_bytes)
     count = SIMULATED if simulate is None else simulate

@@ -82,6 +82,7 @@ def noc(
     that is not stable: whose latency does not settle however long one looks.
     """
     from tlm.compiled.driver import mesh_driver
+    from tlm.files import make_folder
     from tlm.hardware.noc.driver import NocMeasurement, NocRun, converged
     from tlm.hardware.noc.router.shape import RouterShape
     from tlm.hardware.noc.traffic import TrafficPattern
@@ -93,6 +94,8 @@ def noc(
     loads = [TrafficPattern(traffic, columns, rows, packet_flits, load, seed) for load in rates]
     name = f"{mesh} {traffic}, {packet_flits} flits, {vcs} VCs, {stages} stages, {model.value}"
     points: list[NocMeasurement] = []
+    if out is not None:
+        make_folder(out)
     curve = CurveRows([field.name for field in fields(NocMeasurement)], as_json)
     for load in loads:
         run = NocRun(warmup, cycles)
@@ -119,10 +122,8 @@ def mesh_size(text: str) -> tuple[int, int]:
 
 def _write(out: Path, name: str, lines: Iterable[str], points: Sequence[NocMeasurement]) -> None:
     """The CSV file and the figure of a curve."""
-    from tlm.files import make_folder
     from tlm.running.folder import write_atomic
 
-    make_folder(out)
     write_atomic(out / "noc.csv", "\n".join(lines) + "\n")
     from tlm_analysis.plots import canvas, fabric
 

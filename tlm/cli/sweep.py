@@ -22,6 +22,7 @@ from tlm.cli.options import (
 
 if TYPE_CHECKING:
     from tlm.running.interrupts import StopRequest
+    from tlm.running.request import RunRequest
     from tlm.studies.sweep import ChipSweep, PointResult
     from tlm.studies.sweep_points import SweepPoint
 
@@ -58,6 +59,7 @@ def sweep(
     from tlm.running.folder import create, release
     from tlm.running.interrupts import stop_request
     from tlm.running.memory import parse_memory
+    from tlm.running.preparation import check_job
     from tlm.running.request import RunRequest
     from tlm.studies.sweep import ChipSweep
     from tlm.studies.sweep_points import parse_axis, points_of
@@ -68,7 +70,9 @@ def sweep(
     request = RunRequest(workload, chip, tuple(overrides or ()), trace="off")
     request = replace(request, mode=mode_of(mode), mem_bytes=parse_memory(mem))
     job = open_workload(workload)
-    load_chip(chip, ChipSweep(request, axes, Path()).request_of(points[0]).overrides)
+    check_job(request, job)
+    load_chip(chip, request.overrides)
+    _check_point(ChipSweep(request, axes, Path()).request_of(points[0]))
     with stop_request() as stop:
         folder = create(out, f"{job.name}-sweep")
         try:
@@ -78,6 +82,18 @@ def sweep(
     counts = Counter(result.status for result in results)
     typer.echo(f"{counts['ok']} of {len(points)} points ok: {folder / TABLE}")
     _complain(folder / TABLE, counts)
+
+
+def _check_point(request: RunRequest) -> None:
+    """Refuse a mistake in --over before anything is run, where it shows in the first point."""
+    from tlm.config import load_chip
+    from tlm.errors import ConfigError
+
+    try:
+        load_chip(request.chip, request.overrides)
+    except ConfigError as error:  # what --set alone gives has passed
+        lines = (line.removeprefix("--set: ") for line in str(error).splitlines())
+        raise ConfigError("\n".join(f"--over: {line}" for line in lines)) from None
 
 
 def _run(

@@ -83,6 +83,8 @@ def synapses(
     from tlm.synapses.sources import open_source
 
     out = console()
+    if published and source is not None:
+        raise ConfigError(f"--published: shows the published table alone; leave {source} out")
     if published:
         out.print(*published_screen(), sep="\n")
         return

@@ -45,7 +45,7 @@ def validate(
     from tlm.validation.page import kept_studies, page
     from tlm.validation.reference import REFERENCE
 
-    findings = _measure_all(reference or REFERENCE, quick, min(jobs, os.cpu_count() or 1))
+    findings = _measure_all(reference or REFERENCE, out, quick, min(jobs, os.cpu_count() or 1))
     figures = _draw(findings, out / "figures")
     written = out / "validation.md"
     studies = kept_studies(written.read_text(encoding="utf-8")) if written.exists() else ""
@@ -53,7 +53,8 @@ def validate(
     typer.echo(out / "validation.md")
 
 
-def _measure_all(reference: Path, quick: bool, jobs: int) -> Findings:
+def _measure_all(reference: Path, out: Path, quick: bool, jobs: int) -> Findings:
+    from tlm.files import make_folder
     from tlm.validation import dram, noc
     from tlm.validation.closed_forms import closed_forms
     from tlm.validation.dram_page import DramFindings
@@ -61,6 +62,7 @@ def _measure_all(reference: Path, quick: bool, jobs: int) -> Findings:
 
     loads, left_out = dram.tasks(reference)  # all inputs are checked before anything is run
     meshes, limits = noc.tasks(reference, quick), noc.limit_rows(reference)
+    make_folder(out)
     points = _map(noc.measure, meshes, jobs, "network")
     bands = _map(partial(dram.measure, quick=quick), loads, jobs, "DRAM")
     return Findings(

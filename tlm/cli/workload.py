@@ -68,8 +68,9 @@ def check(file: File) -> None:
             out.print()
         for line in flip_lines(iteration):
             out.print(Hanging(line))
-    levels = ", ".join(workload.levels)
-    out.print(f"{workload.path}: ok, {len(workload.iterations)} iterations read ({levels})")
+    number, levels = len(workload.iterations), ", ".join(workload.levels)
+    iterations = f"iteration{'s' if number > 1 else ''}"
+    out.print(f"{workload.path}: ok, {number} {iterations} read ({levels})")
 
 
 @workload_app.command("plot")

@@ -37,7 +37,7 @@ def info_parts(workload: Workload) -> Iterator[Text | Hanging | ScreenTable]:
 
 def layer_table(layers: Sequence[Layer]) -> ScreenTable:
     """The layers of a job or network, one a row."""
-    table = ScreenTable("Layers", *LAYER_COLUMNS, left=LAYER_COLUMNS)
+    table = ScreenTable("Layers", *LAYER_COLUMNS, left=LAYER_COLUMNS, prose=LAYER_COLUMNS[1:2])
     ends = heads(layers)
     for layer in layers:
         table.add_row(*layer_cells(layer, is_read=layer.index not in ends))

@@ -63,7 +63,9 @@ def _nir(path: Path) -> tuple[Layer, ...]:
 def _listed(path: Path) -> list[ListedLayer]:
     try:
         text = read_regular(path, _MAX_BYTES).decode("utf-8-sig")
-    except (ValueError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise WorkloadError(f"{path}: expected UTF-8 text; byte {error.start} is not") from None
+    except ValueError as error:
         raise WorkloadError(f"{path}: cannot be read: {error}") from None
     if path.suffix == ".csv":
         return scale_sim.listed_layers(path, text)

@@ -13,7 +13,8 @@ V1       The phases as they are. W: read by FP, by BP but for layers that read o
          and NORM_GRAD, and dI: written, read. dY: written, read by BP and WG. dX, and dM of a
          matmul: written, read. What shortcuts add is read by each; if it is a current (I), it is
          written. dI of their layer is written, and read by GRAD of each layer they come from. So of
-         addends, where what was multiplied is read by GRAD as well.
+         addends, where what was multiplied is read by GRAD as well. Constants by channel: read by
+         FP, and by GRAD if it needs them.
 V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y and what shortcuts add;
          BP and WG share one read of dY and S; the update uses the W that BP has read.
 V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX, and dI that
@@ -33,7 +34,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.addends import multiplied, returned
-from tlm.laws.due.saved import saved_state
+from tlm.laws.due.saved import constants_of_gradient, saved_state
 from tlm.laws.due.trained import STEP_SCALE
 from tlm.laws.job_sizes import JobSizes
 from tlm.workload.model import NETWORK_INPUT, Addend, Layer, Neuron, Recording, Workload
@@ -85,6 +86,8 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
     yield "W", weights * precision.weight
     for name, count in sizes.parameters(layer).items():
         yield name, count * precision.weight
+    for name in layer.channel_constants:
+        yield name, layer.out_shape[0] * precision.weight
 
 
 def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
@@ -213,4 +216,8 @@ def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
     ).items():  # scales, and what sets a decay, are needed in BP too
         again = name in ("scale", STEP_SCALE, *layer.learnt)
         yield name, count * precision.weight * (4 if again else 3)
+    derived = way > 1 and sizes.exact(layer)  # U follows from Y, and that from all constants
+    for name in layer.channel_constants:
+        again = derived or name in constants_of_gradient(layer)
+        yield name, layer.out_shape[0] * precision.weight * (2 if again else 1)
     yield "moments", 2 * sizes.moments(layer) * precision.optimizer

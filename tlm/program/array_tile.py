@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -28,14 +28,17 @@ def array_tiles(
     layer_plan: LayerPlan,
     passes: Passes,
     groupings: Sequence[TileGrouping],
-    operand_bits: int,
 ) -> list[list[TileDraft]]:
     """The tiles of every block, grouped as said for it; blocks grouped alike are counted together.
 
-    ``operand_bits`` is the width of the operand that is not a weight.
+    The last tile of a panel covers its results, and in BP and WG waits until the array is empty.
     """
     engine, chip = ENGINE_OF_PHASE[phase], builder.plan.chip
     array: EngineArray = getattr(builder.arrays, engine)
+    # The operand that is not a weight.
+    operand_bits = chip.precision.gradient if phase == Phase.BP else layer_plan.operand_bits
+    emptied = builder.arrays.depth * (phase in DEAD and passes.layout.scanned)
+    covered = _covered(phase, layer_plan, passes.layout)
     alike: dict[int, list[int]] = {}
     for at, grouping in enumerate(groupings):
         alike.setdefault(id(grouping), []).append(at)
@@ -52,24 +55,38 @@ def array_tiles(
         table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1)
         # A row as bytes is one object instead of an integer a column.
         rows = table.view(np.dtype((np.void, table.itemsize * table.shape[-1])))[..., 0].tolist()
-        for at, cycles, counts in zip(places, walked.cycles.tolist(), rows, strict=True):
+        covers = np.zeros(len(grouping.starts), np.int64)
+        covers[[end - 1 for _, end in grouping.panels]] = covered
+        cycles = walked.cycles + emptied * (covers > 0)
+        for at, numbers, counts in zip(places, cycles.tolist(), rows, strict=True):
             works = builder.works_of(tuple(energy), counts)
-            runs = grouping.runs
-            tiles[at] = _tiles(phase, layer_plan, passes.blocks[at], runs, cycles, works)
+            of_tiles = zip(numbers, works, grouping.runs, covers.tolist(), strict=True)
+            tiles[at] = _tiles(phase, layer_plan, passes.blocks[at], of_tiles)
     return tiles
 
 
+def _covered(phase: Phase, layer_plan: LayerPlan, layout: Layout) -> list[int]:
+    """The results of every panel in a row of a block: sums of FP, in BP and WG products as well."""
+    width = layer_plan.layer.in_shape[2] if phase == Phase.BP else layer_plan.width
+    partners = [length(panel.partners) if phase in DEAD else 1 for panel in layout.panels]
+    channels = [length(panel.channels) for panel in layout.panels]
+    return [width * many * each for many, each in zip(channels, partners, strict=True)]
+
+
 def _tiles(
-    phase: Phase, layer_plan: LayerPlan, block: Block, runs: Sequence[tuple[Extent, ...]],
-    cycles: list[int], works: list[Work],
+    phase: Phase, layer_plan: LayerPlan, block: Block,
+    of_tiles: Iterable[tuple[int, Work, tuple[Extent, ...], int]],
 ) -> list[TileDraft]:  # fmt: skip
-    """Tiles of a block, each with its runs, cycles and work."""
+    """Tiles of a block, each with its cycles, work, runs, and the results it covers in a row."""
     place = (phase, layer_plan.layer.index, block.samples[0], length(block.samples), block.steps[0],
              length(block.steps))  # fmt: skip
     skipped = dead_pairs(layer_plan, block.samples, block.steps) if phase in DEAD else ()
+    rows, height = block.rows, length(block.rows)
     return [
-        TileDraft(*place, count, work, reads=reads, skipped=skipped, rows=block.rows)
-        for reads, count, work in zip(runs, cycles, works, strict=True)
+        TileDraft(
+            *place, cycles, work, reads=reads, covers=covers * height, skipped=skipped, rows=rows
+        )
+        for cycles, work, reads, covers in of_tiles
     ]
 
 

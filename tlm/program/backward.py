@@ -18,10 +18,12 @@ from tlm.program.gradient import current_gradient, gradient_regions, normalised_
 from tlm.program.gradient_routes import leave_gradient, return_gradient, routes_of
 from tlm.program.normalise import exchange_statistics, unit_regions
 from tlm.space.phase import Phase
-from tlm.space.region import Block, Region, Slice, Span, length, overlap
+from tlm.space.region import Block, Region, Slice, Span, overlap
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
 from tlm.storage.sweeps import Sweep
+from tlm.workload.channels import backward_constants
+from tlm.workload.model import Neuron
 
 
 def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice]) -> None:
@@ -33,7 +35,7 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
             start = len(builder.drafts[part.core]["bp"])
             for region in unit_regions(builder, part.neurons, layer_plan.layer.out_shape[2], bits):
                 current_gradient(builder, layer_plan, part, region)
-            _fetch(builder, layer_plan, part, layer_plan.layer.learnt, start)
+            _fetch(builder, layer_plan, part, _of_neurons(layer_plan), start)
         exchange_statistics(builder, layer_plan, Phase.NORM_GRAD, "bp")
         unit = normalised_gradient
     routes, returns = routes_of(layer_plan), bool(layer_plan.producers)
@@ -51,13 +53,22 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
                 _block(builder, layer_plan, part, walked)
         if not layer_plan.exact:
             names = ("scale", STEP_SCALE) if layer_plan.norm == "frozen" else ()
-            _fetch(builder, layer_plan, part, (*names, *layer_plan.layer.learnt), start)
+            _fetch(builder, layer_plan, part, (*names, *_of_neurons(layer_plan)), start)
     if returns and layer_plan.stored.dY == "dram":
         for part in parts:
             for walk in backward_walks(builder, routes, part, [part.neurons.samples]):
                 for walked in walk:
                     _block(builder, layer_plan, part, walked)
     layer_plan.work.drop()
+
+
+def _of_neurons(layer_plan: LayerPlan) -> tuple[str, ...]:
+    """What the gradient unit reads of neurons: all of their constants where it makes U again."""
+    layer = layer_plan.layer
+    if layer_plan.exact and layer_plan.state == "recompute":
+        return (*layer.learnt, *layer.channel_constants)
+    constants = backward_constants(layer.neuron) if isinstance(layer.neuron, Neuron) else ()
+    return (*layer.learnt, *constants)
 
 
 def _fetch(
@@ -73,32 +84,28 @@ def _block(
 ) -> None:
     """Append the tiles of a block, with what they read, wait for and send."""
     sweep, block = walked.sweep, walked.block
-    reads, read_needs = _mask_reads(builder, layer_plan, part, sweep, block)
+    reads, read_needs = _mask_reads(builder, layer_plan, block, walked.mask_rows)
     fetched, each = _gradient_reads(builder, layer_plan, part, sweep, block)
     needs: tuple[int, ...] = ()
+    spills = bool(layer_plan.spilled_inputs)
     if layer_plan.stored.dY == "memory":
         needs = per_sample(builder, "dY for BP", layer_plan, part, block.samples)
     else:
         read_needs += _gradient_saved(builder, layer_plan, part, block.samples)
-    held_needs: tuple[int, ...] = ()
-    if layer_plan.held is not None:  # each tile reads its own
-        held_needs = saved_inputs(builder, layer_plan, block.samples)
-    plane = length(block.rows) * layer_plan.layer.in_shape[2]
     for number, (panel, tiles) in enumerate(walked.panels):
         first, last, chunk = tiles[0], tiles[-1], panel.channels
         builder.extend(part.core, tiles)
         first.add_needs(needs)
         first.add_read_needs(read_needs)
-        for tile in tiles:
-            tile.add_read_needs(held_needs)
+        for tile in tiles if layer_plan.held is not None else ():  # each reads its own
+            tile.add_read_needs(saved_inputs(builder, layer_plan, block.samples))
         if chunk[0] == sweep.outputs[0] or each:
             reads += fetched
         first.add_reads_before(reads)
         reads = ()
-        last.add_covers(length(chunk) * plane * length(panel.partners))
-        for returns, nbytes in walked.sent:
-            return_gradient(builder, returns, part, block, nbytes[number], last)
-        if layer_plan.spilled_inputs:
+        for messages in walked.returned:
+            return_gradient(messages[number], part.core, last)
+        if spills:
             leave_gradient(builder, layer_plan, part, block, chunk, last)
 
 
@@ -132,19 +139,21 @@ def _gradient_saved(
 
 
 def _mask_reads(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sweep: Sweep, block: Block
+    builder: ProgramBuilder, layer_plan: LayerPlan, block: Block, rows: Span
 ) -> tuple[tuple[Extent, ...], tuple[int, ...]]:
-    """The output masks BP needs to skip outputs, from DRAM where FP left them; gates as well."""
+    """The output masks BP needs to skip outputs, from DRAM where FP left them; gates as well.
+
+    All are of ``rows`` of the operand.
+    """
     engine, gated = builder.plan.chip.core.engines.bp, layer_plan.gated
     skips = engine.mode != "dense" and engine.skip_outputs
     if not skips and not gated:
         return (), ()
     runs: tuple[Extent, ...] = ()
     needs: tuple[int, ...] = ()
-    rows = builder.streams.mask_rows(sweep, layer_plan, part, block)
     for channels, _ in gated:
         read = Region(channels, block.samples, rows)
-        runs += layer_plan.input_runs(read, block.steps, layer_plan.skips)
+        runs += layer_plan.input_runs(read, block.steps, live=True)
     if runs:
         needs += saved_inputs(builder, layer_plan, block.samples)
     read = Region((0, layer_plan.operand[0]), block.samples, rows)

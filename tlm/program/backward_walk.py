@@ -14,7 +14,7 @@ from tlm.counts.blocks import blocks, panel_positions
 from tlm.counts.passes import Panel, Passes
 from tlm.program.array_tile import array_tiles, by_panel
 from tlm.program.builder import ProgramBuilder
-from tlm.program.gradient_routes import Returns, Routes, returns_of
+from tlm.program.gradient_routes import Messages, Routes, returned_over
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Slice, Span, length
@@ -23,15 +23,16 @@ from tlm.storage.tile_grouping import TileGrouping
 
 
 class WalkedBlock(NamedTuple):
-    """A block of a sweep, its tiles by panel, and what is sent back of it.
+    """A block of a sweep, its tiles by panel, the rows whose masks it reads, and what it returns.
 
-    ``sent`` has for every route the bytes [panel][target] as :class:`Returns` counts them.
+    ``returned`` has for every route the messages of each panel.
     """
 
     sweep: Sweep
     block: Block
     panels: list[tuple[Panel, list[TileDraft]]]
-    sent: list[tuple[Returns, list[list[int]]]]
+    mask_rows: Span
+    returned: list[list[Messages]]
 
 
 def backward_walks(
@@ -87,17 +88,16 @@ def _tiled(
     """The blocks of one sweep, cut into tiles as said for each."""
     walk = [block for run in runs for block in run.blocks]
     chunks = [panel.channels for panel in runs[0].layout.panels]
-    returns = [returns_of(builder, route, walk, chunks) for route in routes.over_mesh]
+    returned = [
+        returned_over(builder, route, part.core, walk, chunks) for route in routes.over_mesh
+    ]
+    mask_rows = builder.streams.mask_rows(routes.layer_plan, part, walk)
     walked = list[WalkedBlock]()
-    width, depth = builder.plan.chip.precision.gradient, builder.arrays.depth
     for run in runs:
         groupings = cuts[len(walked) : len(walked) + len(run.blocks)]
-        drafted = array_tiles(builder, Phase.BP, routes.layer_plan, run, groupings, width)
+        drafted = array_tiles(builder, Phase.BP, routes.layer_plan, run, groupings)
         for block, grouping, tiles in zip(run.blocks, groupings, drafted, strict=True):
-            panels = by_panel(run.layout, grouping, tiles)
-            if run.layout.scanned:
-                for _, panel_tiles in panels:
-                    panel_tiles[-1].add_cycles(depth)
-            sent = [(each, each.nbytes[len(walked)]) for each in returns]
-            walked.append(WalkedBlock(sweep, block, panels, sent))
+            panels, at = by_panel(run.layout, grouping, tiles), len(walked)
+            messages = [of_blocks[at] for of_blocks in returned]
+            walked.append(WalkedBlock(sweep, block, panels, mask_rows[at], messages))
     return walked

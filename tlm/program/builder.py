@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 
 from tlm.counts.core_arrays import CoreArrays
 from tlm.program.tile_draft import TileDraft
-from tlm.space.array_types import Bools, Ints
+from tlm.space.array_types import Ints
 from tlm.space.geometry import finished_rows, pool_adds
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Command, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
@@ -40,8 +41,11 @@ class ProgramBuilder:
     recomputed: dict[int, int] = field(default_factory=dict)
     samples: dict[tuple[str, int, int, Span], tuple[int, ...]] = field(default_factory=dict)
     receiving: dict[int, frozenset[int]] = field(default_factory=dict)
+    added_up: dict[tuple[object, ...], tuple[int, int]] = field(default_factory=dict)
     _works: dict[tuple[str, ...], dict[WorkCounts, Work]] = field(default_factory=dict)
-    _read: dict[tuple[int, int], list[tuple[Slice, list[Region]]]] = field(default_factory=dict)
+    _read: dict[tuple[int, int], list[tuple[list[Region], list[Slice]]]] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         self.payload = self.plan.chip.noc.payload  # every message asks for it
@@ -91,15 +95,20 @@ class ProgramBuilder:
             works.append(work)
         return works
 
-    def read_by(self, reader: LayerPlan, source: int) -> list[tuple[Slice, list[Region]]]:
-        """Every slice of a layer with what it reads of a source's outputs."""
+    def read_by(self, reader: LayerPlan, source: int) -> list[tuple[list[Region], list[Slice]]]:
+        """What the slices of a layer read of a source's outputs, with all neighbours that read it.
+
+        These differ in channels alone.
+        """
         key = (reader.layer.index, source)
         if key not in self._read:
             feed = next(feed for feed in reader.feeds if feed.source == source)
-            self._read[key] = [
-                (part, feed.regions(reader.wanted_input(product_region(reader, part))))
-                for part in reader.cut.slices
-            ]
+
+            def regions_of(part: Slice) -> list[Region]:
+                return feed.regions(reader.wanted_input(product_region(reader, part)))
+
+            alike = groupby(reader.cut.slices, regions_of)
+            self._read[key] = [(regions, list(parts)) for regions, parts in alike]
         return self._read[key]
 
 
@@ -171,10 +180,10 @@ def saved_inputs(
 
 
 def fetch_inputs(
-    layer_plan: LayerPlan, fresh: Region, steps: Span, tile: TileDraft, live: Bools | None = None,
+    layer_plan: LayerPlan, fresh: Region, steps: Span, tile: TileDraft, live: bool = False,
     of_layers: bool = True,
 ) -> None:  # fmt: skip
-    """Let a tile fetch new inputs from DRAM, before all else; only ``live`` [T, B] pairs.
+    """Let a tile fetch new inputs from DRAM, before all else; only ``live`` pairs.
 
     The network's input comes from there also where what layers leave comes over the mesh.
     """
@@ -182,25 +191,38 @@ def fetch_inputs(
 
 
 def add_up_sources(
-    engine: str, read: PutTogether, fresh: Region, steps: Span, tile: TileDraft
-) -> None:
+    builder: ProgramBuilder, engine: str, read: PutTogether, fresh: Region, steps: Span,
+    tile: TileDraft,
+) -> None:  # fmt: skip
     """Charge a tile for the sums that are read, for pools on the way there and behind them.
 
     The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
     """
-    pool, (_, rows, width) = read.input_pool, read.operand
+    key = (id(read), fresh, steps)
+    if key not in builder.added_up:  # cores with other channels read the same
+        builder.added_up[key] = _elements_added(read, fresh, steps), _pooled(read, fresh, steps)
+    elements, pooled = builder.added_up[key]
+    tile.add_energy({f"{engine}.input_add": elements, f"{engine}.input_pool": pooled})
+
+
+def _elements_added(read: PutTogether, fresh: Region, steps: Span) -> int:
+    """Additions of sources, element by element, that make a region of an operand."""
     planes = sum(added * length(overlap(channels, fresh.channels)) for channels, added in read.sums)
-    elements = planes * length(fresh.samples) * length(fresh.rows) * width * length(steps)
-    tile.add_energy({f"{engine}.input_add": elements})
+    return planes * length(fresh.samples) * length(fresh.rows) * read.operand[2] * length(steps)
+
+
+def _pooled(read: PutTogether, fresh: Region, steps: Span) -> int:
+    """Additions of pools before and behind an operand that make a region of it."""
+    pool, (_, rows, width), adds = read.input_pool, read.operand, 0
     if pool is not None:
         _, height, _ = pool.pooled(read.operand)
         finished = finished_rows(pool, fresh.rows, rows, height)
-        adds = window_adds(pool, fresh._replace(rows=finished), (rows, width), steps)
-        tile.add_energy({f"{engine}.input_pool": adds})
+        adds += window_adds(pool, fresh._replace(rows=finished), (rows, width), steps)
     for strand in (strand for feed in read.feeds for strand in feed.strands):
         for on_the_way, shape, (channels, lines) in strand.pools(fresh.channels, fresh.rows):
-            adds = window_adds(on_the_way, Region(channels, fresh.samples, lines), shape, steps)
-            tile.add_energy({f"{engine}.input_pool": adds})
+            region = Region(channels, fresh.samples, lines)
+            adds += window_adds(on_the_way, region, shape, steps)
+    return adds
 
 
 def window_adds(pool: Pool, pooled: Region, shape: tuple[int, int], steps: Span) -> int:

@@ -32,7 +32,7 @@ def fetch_parameters(
     first, end = (at // layer_plan.layer.sums for at in part.neurons.channels)
     for name in names:
         run = (0, layer_plan.layer_numbers.get(name, 0))
-        if name in layer_plan.channel_parameters:
+        if name in (*layer_plan.channel_parameters, *layer_plan.layer.channel_constants):
             each = layer_plan.numbers(name)
             run = (first * each, (end - first) * each)
         if run[1]:
@@ -41,7 +41,7 @@ def fetch_parameters(
 
 def add_bias(layer_plan: LayerPlan, products: int, tile: TileDraft) -> None:
     """Charge a tile for the bias of so many products."""
-    if "bias" in layer_plan.channel_parameters:
+    if layer_plan.biased:
         tile.add_energy({"fp.bias_add": products})
 
 

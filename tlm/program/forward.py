@@ -68,17 +68,16 @@ def walk_products(
     ]
     if not layer_plan.layer.multiplies:
         _add_alone(builder, layer_plan, part, region, box_blocks, phase)
-    sweeps = forward_sweeps(builder.plan, layer_plan, part, region, phase)
-    for sweep in sweeps if layer_plan.layer.multiplies else ():
+        _read_parameters(builder, layer_plan, part, start)
+        return
+    for sweep in forward_sweeps(builder.plan, layer_plan, part, region, phase):
         size = builder.streams.together(sweep, arrays.fp)
         for passes in layer_plan.work.forward(box_blocks, channels, sweep.outputs, panel, size):
             groupings = [
                 builder.streams.cut(sweep, layer_plan, part.core, passes.layout, block)
                 for block in passes.blocks
             ]
-            drafted = array_tiles(
-                builder, phase, layer_plan, passes, groupings, layer_plan.operand_bits
-            )
+            drafted = array_tiles(builder, phase, layer_plan, passes, groupings)
             for block, grouping, tiles in zip(passes.blocks, groupings, drafted, strict=True):
                 if layer_plan.repeats > 1:
                     block = _repeated(block, steps, tiles)
@@ -90,8 +89,16 @@ def walk_products(
                     block,
                     by_panel(passes.layout, grouping, tiles),
                 )
-    numbers = (*layer_plan.layer.learnt, *[STEP_SCALE] * (layer_plan.norm == "frozen"))
-    names = dict.fromkeys((*layer_plan.walk_parameters, *numbers))
+    _read_parameters(builder, layer_plan, part, start)
+
+
+def _read_parameters(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, start: int
+) -> None:
+    """Let the first tile of a walk, that from ``start`` on, read all that neurons and norm take."""
+    neurons = (*layer_plan.layer.learnt, *layer_plan.layer.channel_constants)
+    scaled = [STEP_SCALE] * (layer_plan.norm == "frozen")
+    names = dict.fromkeys((*layer_plan.walk_parameters, *neurons, *scaled))
     fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["fp"][start])
 
 
@@ -139,9 +146,8 @@ def _block(
                 tile.add_read_needs(needs)
         if channels[0] == sweep.outputs[0] or each:
             fetch_inputs(layer_plan, fresh, block.steps, first, of_layers=not arrived)
-            add_up_sources("fp", layer_plan, fresh, block.steps, first)
+            add_up_sources(builder, "fp", layer_plan, fresh, block.steps, first)
         region = Region(channels, block.samples, block.rows)
-        last.add_covers(length(channels) * length(block.rows) * layer_plan.width)
         if layer_plan.exact:
             leave_currents(builder, layer_plan, part, region, block.steps, last)
         else:

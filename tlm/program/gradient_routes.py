@@ -17,11 +17,15 @@ from tlm.space.array_types import Bools, Cells, Ints
 from tlm.space.geometry import pool_rows
 from tlm.space.phase import Command
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
+from tlm.space.rounding import ceil_each
+from tlm.space.tile import Message
 from tlm.storage.plan import LayerPlan
 from tlm.storage.slice_sizes import partial_bits, winner_bits
 from tlm.workload.model import Layer
 
 WHOLE = np.dtype(np.int64)
+Messages = tuple[Message, ...]
+Arrivals = tuple[int, tuple[int, ...], int, int]  # core, completions, messages, packets
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Route:
     ``needed`` [T, B, C, H] how many of a row it needs, where there is a gradient at all: one array
     for all slices, or one for each where they share rows. ``index_bits`` more travel with a value
     that a max-pool sends to one of many. ``counted`` keeps what walks return: cores that have other
-    channels of the layer send as much.
+    channels of the layer send the same.
     """
 
     layer_plan: LayerPlan
@@ -127,35 +131,34 @@ def _steps_over(layer: Layer) -> bool:
 
 
 class Returns(NamedTuple):
-    """What a walk over a slice sends back to a producer, from :func:`returns_of`.
+    """What a walk over a slice sends back to a producer: ``messages`` [block][chunk].
 
-    ``nbytes`` [block][chunk][target] is -1 where a chunk has nothing of a target. ``arrives`` keeps
-    the completions of (samples of a block, number of a target).
+    ``arrivals`` count, for every block and target, the messages and the packets that come to it.
     """
 
-    producer: LayerPlan
-    targets: list[Slice]
-    nbytes: list[list[list[int]]]
-    arrives: dict[tuple[Span, int], tuple[int, ...]]
+    messages: list[list[Messages]]
+    arrivals: list[Arrivals]
 
 
-def returns_of(
-    builder: ProgramBuilder, route: Route, walk: Sequence[Block], chunks: Sequence[Span]
-) -> Returns:
-    """How many bytes of dX every block of a walk returns over the mesh, by chunk of channels.
+def returned_over(
+    builder: ProgramBuilder, route: Route, core: int, walk: Sequence[Block], chunks: Sequence[Span]
+) -> list[list[Messages]]:
+    """The messages by which a walk of a ``core`` returns its dX, [block][chunk of channels].
 
-    The blocks are all of a box, in its order; the chunks adjoin.
+    The blocks are all of a box, in its order; the chunks adjoin. Arrivals are announced.
     """
     key = (walk[0], walk[-1], len(walk), *chunks)
     if key not in route.counted:
         route.counted[key] = _counted(builder, route, walk, chunks)
-    return route.counted[key]
+    for target, arrives, messages, packets in route.counted[key].arrivals:
+        builder.done.expect_all(arrives, messages if target == core else packets)
+    return route.counted[key].messages
 
 
 def _counted(
     builder: ProgramBuilder, route: Route, walk: Sequence[Block], chunks: Sequence[Span]
 ) -> Returns:
-    """:func:`returns_of`, counted anew."""
+    """What any core returns of a walk."""
     layer_plan, slices = route.layer_plan, route.producer.cut.slices
     samples, rows, steps = (
         list(dict.fromkeys(spans))
@@ -165,7 +168,7 @@ def _counted(
     owned = route.owned[:, *box]
     met = np.flatnonzero(owned.any(axis=(1, 2, 3))).tolist()
     if not met:  # of other sources, or zeros alone
-        return Returns(route.producer, [], [[[] for _ in chunks] for _ in walk], {})
+        return Returns([[()] * len(chunks)] * len(walk), [])
     live = added(layer_plan.live[:, box[0]], steps, 0, WHOLE)[..., None, None]
     bits = partial_bits(builder.plan, layer_plan) + route.index_bits
     needed = [added(some[:, *box], steps, 0, WHOLE) for some in route.needed]
@@ -179,7 +182,35 @@ def _counted(
         of_targets.append(np.where(added(each, samples, 0, WHOLE) > 0, nbytes, -1))
     # [target, steps, samples, chunk, rows] in the order of blocks
     by_block = np.stack(of_targets).transpose(2, 4, 1, 3, 0).reshape(len(walk), len(chunks), -1)
-    return Returns(route.producer, [slices[index] for index in met], by_block.tolist(), {})
+    return _addressed(builder, route.producer, [slices[index] for index in met], walk, by_block)
+
+
+def _addressed(
+    builder: ProgramBuilder, producer: LayerPlan, targets: Sequence[Slice], walk: Sequence[Block],
+    nbytes: Ints,
+) -> Returns:  # fmt: skip
+    """The messages of ``nbytes`` [block, chunk, target]; below 0 there is none."""
+    sent = nbytes >= 0
+    packets = np.maximum(1, ceil_each(nbytes, builder.payload)) * sent
+    counts = np.stack([sent.sum(axis=1), packets.sum(axis=1)], axis=-1)
+    messages, arrivals = list[list[Messages]](), list[Arrivals]()
+    for block, sizes, of_targets in zip(walk, nbytes.tolist(), counts.tolist(), strict=True):
+        places = []
+        for target in targets:
+            samples = overlap(block.samples, target.neurons.samples)
+            places.append((target.core, per_sample(builder, "dS", producer, target, samples)))
+        arrivals += [(*at, *some) for at, some in zip(places, of_targets, strict=True)]
+        messages.append([_to(places, of_chunk) for of_chunk in sizes])
+    return Returns(messages, arrivals)
+
+
+def _to(places: Sequence[tuple[int, tuple[int, ...]]], sizes: Sequence[int]) -> Messages:
+    """A message of each size that is not below 0, to a core and its completions."""
+    return tuple([
+        Message(Command.GRADIENT, core, nbytes, arrives)
+        for (core, arrives), nbytes in zip(places, sizes, strict=True)
+        if nbytes >= 0
+    ])  # fmt: skip
 
 
 def _box_sums(values: Cells, chunks: Sequence[Span], rows: Sequence[Span]) -> Ints:
@@ -188,20 +219,13 @@ def _box_sums(values: Cells, chunks: Sequence[Span], rows: Sequence[Span]) -> In
     return added(added(values, chunks, axis, WHOLE), rows, axis + 1, WHOLE)
 
 
-def return_gradient(
-    builder: ProgramBuilder, returns: Returns, part: Slice, block: Block, nbytes: Sequence[int],
-    tile: TileDraft,
-) -> None:  # fmt: skip
+def return_gradient(messages: Messages, core: int, tile: TileDraft) -> None:
     """Send a finished chunk of dX to the slices of a producer that own its elements."""
-    for number, size in enumerate(nbytes):
-        if size < 0:
-            continue
-        target, key = returns.targets[number], (block.samples, number)
-        if key not in returns.arrives:
-            samples = overlap(block.samples, target.neurons.samples)
-            returns.arrives[key] = per_sample(builder, "dS", returns.producer, target, samples)
-        arrives = returns.arrives[key]
-        builder.send(Command.GRADIENT, part.core, target.core, size, arrives, tile)
+    for message in messages:
+        if message.core == core:  # it is there
+            tile.add_signals(message.arrives)
+            messages = tuple([each for each in messages if each is not message])
+    tile.messages += messages
 
 
 def leave_gradient(

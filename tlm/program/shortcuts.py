@@ -37,7 +37,7 @@ def add_shortcuts(
         tile.add_reads(layer_plan.addend.runs(wanted, steps))
         for producer in layer_plan.addend.producers:
             tile.add_read_needs(saved(builder, producer, region.samples, what))
-        add_up_sources("fp", layer_plan.addend, wanted, steps, tile)
+        add_up_sources(builder, "fp", layer_plan.addend, wanted, steps, tile)
     products = region.size * layer_plan.width * length(steps)
     tile.add_energy({"fp.shortcut_add": products * addends})
 

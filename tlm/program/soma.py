@@ -177,18 +177,18 @@ def _deliver(
     tile: TileDraft,
 ) -> None:
     """Send the pooled spikes of a finished block to every core that reads them in FP."""
+    what = builder.by_step("FP input", steps)
     readers = (
-        (consumer, reader, regions)
+        (consumer, regions, alike)
         for consumer in layer_plan.consumers
         if consumer.stored.inputs == "memory"
-        for reader, regions in builder.read_by(consumer, layer_plan.layer.index)
+        for regions, alike in builder.read_by(consumer, layer_plan.layer.index)
     )
-    for consumer, reader, regions in readers:
+    for consumer, regions, alike in readers:
         shared = [some for some in map(outputs.meet, regions) if some is not None]
-        if shared:
-            what = builder.by_step("FP input", steps)
+        nbytes = _spike_bytes(layer_plan, shared, steps) if shared else 0
+        for reader in alike if shared else ():
             arrives = per_sample(builder, what, consumer, reader, shared[0].samples)
-            nbytes = _spike_bytes(layer_plan, shared, steps)
             builder.send(Command.SPIKE, part.core, reader.core, nbytes, arrives, tile)
 
 

@@ -108,9 +108,7 @@ def _drafted(
         blocks, channels, wg_pass.outputs, wg_pass.inputs, panel
     ):
         groupings = [whole_panels(passes.layout)] * len(passes.blocks)
-        for tiles in array_tiles(
-            builder, Phase.WG, layer_plan, passes, groupings, layer_plan.operand_bits
-        ):
+        for tiles in array_tiles(builder, Phase.WG, layer_plan, passes, groupings):
             yield passes.layout, tiles
 
 
@@ -125,21 +123,18 @@ def _complete(
     """Append the tiles of a piece, with all that they read and wait for."""
     block, wg_pass = piece.block, piece.wg_pass
     samples, scanned = block.samples, layout.scanned
-    plane = length(block.rows) * layer_plan.width
     sweep = (Phase.WG, layer_plan.layer.index, wg_pass)
     fresh, _ = builder.streams.input_rows(sweep, layer_plan, part, block)
     read = _channels_read(layer_plan, wg_pass, fresh.channels)
     inputs: Region | None = Region(read, samples, fresh.rows)
     for panel, tile in zip(layout.panels, tiles, strict=True):
         builder.add(part.core, tile)
-        tile.add_covers(plane * length(panel.channels) * length(panel.partners))
         if layer_plan.stored.dY == "memory":
             tile.add_needs(per_sample(builder, "dY for WG", layer_plan, part, samples))
         if scanned:
-            tile.add_cycles(builder.arrays.depth)
             if inputs is not None:
-                fetch_inputs(layer_plan, inputs, block.steps, tile, layer_plan.skips)
-                add_up_sources("wg", layer_plan, inputs, block.steps, tile)
+                fetch_inputs(layer_plan, inputs, block.steps, tile, live=True)
+                add_up_sources(builder, "wg", layer_plan, inputs, block.steps, tile)
             inputs = None
             tile.add_reads(_index_runs(layer_plan, panel))
             tile.add_read_needs(saved_inputs(builder, layer_plan, samples))

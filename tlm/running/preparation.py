@@ -82,8 +82,7 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
             more memory than the request allows or the machine has.
     """
     asked = workload or open_workload(request.workload)
-    mode = _mode(request, asked)
-    check_structures(replace(asked, mode=mode))
+    mode = check_job(request, asked)
     loaded = as_activity(asked, request.activity)
     workload, rule = _in_mode(request, mode, loaded), parse_weights(request.weights)
     file = request.mapping
@@ -103,18 +102,19 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     return PlacedJob(asked, workload, recording, rule, chip, timing, plan)
 
 
-def _mode(request: RunRequest, job: Workload) -> RunMode:
+def check_job(request: RunRequest, job: Workload) -> RunMode:
     """The mode that is asked for, or that a job was recorded for.
 
     Raises:
         ConfigError: there is no such mode.
-        WorkloadError: there is no training in the job.
+        WorkloadError: there is no training in the job, or no chip runs a part of it.
     """
     mode = job.mode if request.mode is None else request.mode
     if mode not in MODES:
         raise ConfigError(f"mode: there is no mode {mode!r}; give one of: {', '.join(MODES)}")
     if mode == "training":
         require_training(job, "leave --mode out, or give --mode inference")
+    check_structures(replace(job, mode=mode))
     return mode
 
 

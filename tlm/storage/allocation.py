@@ -257,12 +257,18 @@ def _packed_weights(
 
 
 def _channel_parameters(plan: Plan, layer_plan: LayerPlan) -> None:
-    """What is trained of a layer's channels, and of the layer, lies behind all else."""
+    """What is trained of a layer's channels, and of the layer, lies behind all else.
+
+    Behind that lie the constants of its neurons, which no optimizer has moments of.
+    """
     channels = layer_plan.layer.out_shape[0]
     outputs = {name: channels * layer_plan.numbers(name) for name in layer_plan.channel_parameters}
     outputs |= layer_plan.layer_numbers
+    widths = {name: _trained_widths(plan, name, f"{name}.") for name in outputs}
+    for name in layer_plan.layer.channel_constants:
+        outputs[name], widths[name] = channels, [(name, plan.chip.precision.weight)]
     for name, count in outputs.items():
-        for key, bits in _trained_widths(plan, name, f"{name}."):
+        for key, bits in widths[name]:
             tensor = Weights(
                 name=f"{layer_plan.layer.name}.{key}",
                 address=plan.addresses.top,

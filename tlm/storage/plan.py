@@ -269,6 +269,7 @@ class LayerPlan:
     width: int = field(init=False)
     skips: Bools | None = field(init=False)
     _wanted: dict[Span, Span] = field(default_factory=dict, repr=False)
+    _read: dict[tuple[object, ...], tuple[Extent, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.width = self.layer.product_shape[2]  # every tile asks for both
@@ -283,6 +284,11 @@ class LayerPlan:
     def exact(self) -> bool:
         """Whether batch statistics stand between the product and the neurons."""
         return self.norm == "exact"
+
+    @property
+    def biased(self) -> bool:
+        """Whether every product gets a bias: one that is trained, or that of a folded norm."""
+        return self.layer.bias or self.norm == "folded"
 
     @property
     def channel_parameters(self) -> tuple[str, ...]:
@@ -428,17 +434,20 @@ class LayerPlan:
         )
 
     def input_runs(
-        self, region: Region, steps: Span, live: Bools | None = None, of_layers: bool = True
+        self, region: Region, steps: Span, live: bool = False, of_layers: bool = True
     ) -> tuple[Extent, ...]:
-        """The DRAM runs of what a region of the operand is put together of, ``live`` [T, B] pairs
-        alone; with what layers leave, or of the network's input only.
+        """The DRAM runs of what a region of the operand is put together of, ``live`` pairs alone or
+        all; with what layers leave, or of the network's input only.
         """
-        read = [
-            each
-            for feed, each in zip(self.feeds, self.read_regions(region), strict=True)
-            if of_layers or feed.source == NETWORK_INPUT
-        ]
-        return _runs(read, steps, live)
+        key = (region, steps, live, of_layers)
+        if key not in self._read:  # cores with other channels read the same
+            read = [
+                each
+                for feed, each in zip(self.feeds, self.read_regions(region), strict=True)
+                if of_layers or feed.source == NETWORK_INPUT
+            ]
+            self._read[key] = _runs(read, steps, self.skips if live else None)
+        return self._read[key]
 
     @property
     def spilled_inputs(self) -> list[Span]:

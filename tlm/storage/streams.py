@@ -6,7 +6,7 @@ before it has left in the core, and runs ahead as far as the memory holds, in fe
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,8 +39,8 @@ def mask_room(memory: Memory) -> int:
 def whole_panels(layout: Layout) -> TileGrouping:
     """A tile a panel, no weights."""
     starts = np.array([panel.entries[0] for panel in layout.panels])
-    none = np.zeros_like(starts)
-    return TileGrouping(starts, [()] * len(starts), none, none, none, [])
+    none, each = np.zeros_like(starts), range(len(starts))
+    return TileGrouping(starts, [()] * len(starts), none, none, none, [(at, at + 1) for at in each])
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Streams:
     plan: Plan
     _held: dict[Place, tuple[tuple[object, ...], _Held]] = field(default_factory=dict)
     _begun: dict[Sweep, _Held] = field(default_factory=dict)
-    _rows_end: dict[tuple[object, ...], int] = field(default_factory=dict)
+    _rows_end: dict[Hashable, int] = field(default_factory=dict)
 
     def together(self, sweep: Sweep, array: EngineArray) -> int:
         """Weight tiles that an array walks at a time: what is in the weight buffer at once.
@@ -156,21 +156,23 @@ class Streams:
         read = layer_plan.wanted_input(Region(part.neurons.channels, block.samples, block.rows))
         line = length(read.channels) * length(read.samples) * width * all_steps
         line *= layer_plan.operand_bits
-        memory = self.plan.chip.core.memory
-        rooms: dict[object, int] = {
-            Phase.FP: layer_plan.stored.input_room,
-            Phase.WG: memory.spikes - mask_room(memory),
-        }
-        room = rooms.get(sweep[0], forward_room(memory))
+        room = self._input_room(sweep[0], layer_plan)
         held = room // line
         if layer_plan.stored.inputs == "memory" and sweep[0] == Phase.FP:
             held = read.rows[1]
         limit = layer_plan.wanted_input(product_region(layer_plan, part)).rows[1]
         steps = block.steps if all_steps > 1 else 0
         key = (*sweep, part.core, block.samples, steps)
-        rows = self._fresh(key, read.rows, held, limit)
+        rows = _fresh(self._rows_end, key, read.rows, held, limit)
         own = line // all_steps * min(length(block.steps), all_steps) * length(read.rows)
         return Region(read.channels, read.samples, rows), held < length(read.rows) and own > room
+
+    def _input_room(self, phase: object, layer_plan: LayerPlan) -> int:
+        """Bits of a core that hold inputs of a phase."""
+        memory = self.plan.chip.core.memory
+        if phase == Phase.WG:
+            return memory.spikes - mask_room(memory)
+        return layer_plan.stored.input_room if phase == Phase.FP else forward_room(memory)
 
     def gradient_rows(
         self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block
@@ -184,36 +186,42 @@ class Streams:
         held = room // (line * self.plan.steps)
         key = (*sweep, part.core, block.samples, block.steps)
         limit = output_rows(layer_plan.layer, part.input_rows)[1]
-        fresh = self._fresh(key, rows, held, limit)
+        fresh = _fresh(self._rows_end, key, rows, held, limit)
         each = held < length(rows) and line * length(block.steps) * length(rows) > room
         return Region(region.channels, region.samples, fresh), each
 
-    def mask_rows(self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block) -> Span:
-        """Rows of the operand, of whose elements' output masks a block of BP newly reads those.
+    def mask_rows(self, layer_plan: LayerPlan, part: Slice, walk: Sequence[Block]) -> list[Span]:
+        """Rows of the operand, of whose elements' output masks each block of BP newly reads those.
 
         A quarter of WG's spike memory holds one of every factor, and the spikes of those that are
         multiplied; a block's own pass chunk by chunk.
         """
         _, height, width = layer_plan.operand
-        rows = source_rows(layer_plan.layer, block.rows, height)
         line = sum(length(strand.channels) for feed in layer_plan.feeds for strand in feed.strands)
         line += sum(length(channels) * factors for channels, factors in layer_plan.gated)
-        line *= width * length(block.samples) * self.plan.steps
-        held = mask_room(self.plan.chip.core.memory) // line
+        line *= width * self.plan.steps
         limit = source_rows(layer_plan.layer, part.input_rows, height)[1]
-        key = ("mask", *sweep, part.core, block.samples, block.steps)
-        return self._fresh(key, rows, held, limit)
+        ends: dict[Hashable, int] = {}
+        fresh = []
+        for block in walk:
+            held = mask_room(self.plan.chip.core.memory) // (line * length(block.samples))
+            rows = source_rows(layer_plan.layer, block.rows, height)
+            fresh.append(_fresh(ends, (block.samples, block.steps), rows, held, limit))
+        return fresh
 
-    def _fresh(self, key: tuple[object, ...], rows: Span, held: int, limit: int) -> Span:
-        """New rows of a window of ``rows``, where ``held`` rows fit and none follows ``limit``."""
-        if held < length(rows):
-            return rows
-        before = self._rows_end.get(key, 0)
-        if rows[1] <= before:
-            return (before, before)
-        end = max(rows[1], min(limit, rows[0] + held))
-        self._rows_end[key] = end
-        return (max(before, rows[0]), end)
+
+def _fresh(ends: dict[Hashable, int], key: Hashable, rows: Span, held: int, limit: int) -> Span:
+    """New rows of a window of ``rows``, where ``held`` rows fit and none follows ``limit``.
+
+    ``ends`` knows where those of a ``key`` end that were read before.
+    """
+    if held < length(rows):
+        return rows
+    before = ends.get(key, 0)
+    if rows[1] <= before:
+        return (before, before)
+    ends[key] = end = max(rows[1], min(limit, rows[0] + held))
+    return (max(before, rows[0]), end)
 
 
 def _fetch(

@@ -90,9 +90,16 @@ def open_source(text: str, layer: str | None, seed: int) -> WeightSource:
 
 
 def _layer(job: Workload, name: str) -> Layer:
-    names = [layer.name for layer in job.layers]
-    if name in names:
-        return job.layers[names.index(name)]
+    """The layer of that name, which has weights of its own."""
+    names = [layer.name for layer in job.layers if layer.weighted]
+    for layer in job.layers:
+        if layer.name == name and not layer.weighted:
+            raise WorkloadError(
+                f"{job.name}:{name} has no weights ({layer.kind}); those that have: "
+                f"{', '.join(names)}"
+            )
+        if layer.name == name:
+            return layer
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f'; did you mean "{job.name}:{near[0]}"?' if near else ";"
     what = f'no layer "{name}"{hint}' if name else f"name a layer, as in {job.name}:{names[0]};"

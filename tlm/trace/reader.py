@@ -152,7 +152,9 @@ def _open_file(path: Path) -> tuple[h5py.File, Callable[[], None]]:
     Returns the file, and what closes it with all that lies under it.
     """
     if not h5py.is_hdf5(path):
-        raise TraceError(f"{path}: not an HDF5 file, or cut short at its beginning")
+        raise TraceError(
+            f"{path}: not an HDF5 file, or cut short at its beginning; run the job again"
+        )
     try:
         file = h5py.File(path, "r")
         return file, file.close

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from tlm.config.tables.dram_timing import DramTiming, timing_from_mapping
 from tlm.errors import ConfigError
-from tlm.files import parse_json
+from tlm.files import parse_json, read_regular
 from tlm.hardware.dram.address import AddressMap
 from tlm.hardware.dram.policy import DramPolicy
+from tlm.validation.reference import MAX_BYTES
 
 Words = Mapping[str, object]  # of a configuration, as its file has them
 _FIELDS = {"ro": "row", "ba": "bank", "bg": "bankgroup", "co": "column"}
@@ -59,8 +60,8 @@ def read_channels(folder: Path) -> dict[str, ReferenceChannel | None]:
 
 def _configurations(path: Path) -> dict[str, Words]:
     try:
-        read = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        read = parse_json(read_regular(path, MAX_BYTES))
+    except ValueError as error:
         raise ConfigError(
             f"--reference: {path}: cannot be read: {error}; it says with which device and "
             "controller every row of the tables was measured"

@@ -11,7 +11,7 @@ from pathlib import Path
 from tlm.errors import ConfigError
 from tlm.files import read_regular
 
-_MAX_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 REFERENCE = Path(__file__).resolve().parents[2] / "traces" / "reference"
 
 ReferenceRow = dict[str, str]
@@ -24,7 +24,7 @@ def read_table(path: Path) -> list[ReferenceRow]:
         ConfigError: there is no such file, or it is no table.
     """
     try:
-        text = read_regular(path, _MAX_BYTES).decode("utf-8")
+        text = read_regular(path, MAX_BYTES).decode("utf-8")
         return list(csv.DictReader(StringIO(text, newline=""), restval=""))
     except (ValueError, csv.Error) as error:
         raise ConfigError(

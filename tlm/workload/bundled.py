@@ -14,6 +14,7 @@ from tlm.workload.resampled import resampled, spelt_sizes
 from tlm.workload.synthetic import is_drawn, network_names, open_drawn, open_shipped_network
 
 SUFFIX = ".h5"
+NETWORK_SUFFIX = ".py"  # of a program that describes a network
 FEDERATED = "federated.json"  # in the folder of a federated run
 
 
@@ -59,21 +60,32 @@ def open_workload(name_or_path: str) -> Workload:
     path = Path(name_or_path)
     if path.suffix == JOB_SUFFIX and path.is_file():
         return read_drawn_job(path, open_shipped)
-    if path.is_file():
+    if path.suffix != NETWORK_SUFFIX and path.is_file():
         return read_workload(path)
-    if path.suffix == SUFFIX or len(path.parts) > 1:
-        raise WorkloadError(f"{path}: expected a workload file, there is none; check the path")
-    if name_or_path in bundled_networks():
-        raise WorkloadError(
-            f"{name_or_path} is a network without recorded tensors; say how to draw its masks: "
-            f"{name_or_path}:dense, {name_or_path}:bernoulli(0.1) or {name_or_path}:like(JOB)"
+    raise _no_job(name_or_path, path)
+
+
+def _no_job(name: str, path: Path) -> WorkloadError:
+    """Why no job opens by ``name``, which may be meant as the path ``path``."""
+    if name in bundled_networks() or (path.suffix == NETWORK_SUFFIX and path.is_file()):
+        return WorkloadError(
+            f"{name} is a network without recorded tensors; say how to draw its masks: "
+            f"{name}:dense, {name}:bernoulli(0.1) or {name}:like(JOB)"
         )
-    if (bundled_folder() / name_or_path / FEDERATED).is_file():
-        raise WorkloadError(
-            f"{name_or_path} is a federated run, of several workers: python -m tlm federated "
-            f"{name_or_path}; or give the job of one, a file in {bundled_folder() / name_or_path}"
-        )
-    raise unknown_name(name_or_path, bundled_names(), "workload")
+    for folder in (bundled_folder() / name, path):
+        if (folder / FEDERATED).is_file():
+            return WorkloadError(
+                f"{name} is a federated run, of several workers: python -m tlm federated {name}; "
+                f"or give the job of one, a file in {folder}"
+            )
+    if path.is_dir():
+        return WorkloadError(f"{path}: this is a folder; expected a job's name, or its file")
+    if path.suffix in (SUFFIX, JOB_SUFFIX, NETWORK_SUFFIX) or len(path.parts) > 1:
+        got = "this is no regular file" if path.exists() else "there is none"
+        return WorkloadError(f"{path}: expected a workload file, {got}; check the path")
+    if {*"[]:"} & {*name}:
+        return WorkloadError(f'"{name}": expected JOB, JOB[B=64,T=8] or NETWORK[B=1]:ACTIVITY')
+    return unknown_name(name, bundled_names(), "workload")
 
 
 def open_shipped(name: str) -> Workload:
@@ -96,6 +108,6 @@ def open_shipped(name: str) -> Workload:
 
 def unknown_name(name: str, known: list[str], what: str) -> WorkloadError:
     """Error for a name that is not bundled: the nearest known one, and all of them."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f'; did you mean "{near[0]}"?' if near else ";"
     return WorkloadError(f'unknown {what} "{name}"{hint} there are: {", ".join(known) or "none"}')

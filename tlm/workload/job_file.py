@@ -24,7 +24,10 @@ FILE_NAME = "job.json"
 SUFFIX = ".json"
 _SCHEMA, _VERSION = "tlm-drawn-job", 1
 _KEYS = ("name", "source", "encoding", "batch", "steps", "activity", "layers")
-_REMEDY = "give the job.json that a run left"
+_REMEDY = (
+    "give the job.json that a run left, or a network's file and how its masks are drawn: "
+    "NETWORK.json:bernoulli(0.1)"
+)
 
 
 def drawn_job_text(job: Workload) -> str | None:

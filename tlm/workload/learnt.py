@@ -20,18 +20,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tlm.workload.channels import with_channels
 from tlm.workload.model import Layer, Neuron
 from tlm.workload.values import FloatArray, Parameters
 
 DECAYS = ("leak", "state_leak", "decay", "beta")
 LEARNT = (*DECAYS, "threshold")
 
+_SETS = {
+    "leak": ("decay", "gain", "offset"),
+    "state_leak": ("decay", "offset"),
+    "decay": ("decay",),
+    "beta": ("decay",),
+    "threshold": ("threshold",),
+}
+
 
 def with_numbers(neuron: Neuron, numbers: Mapping[str, FloatArray]) -> Neuron:
-    """The neuron with the constants that follow from its learnt ``numbers``, [1] or [K].
+    """The neuron with the constants of its channels, and those that follow from learnt ``numbers``.
 
-    Those of channels are arrays [K, 1, 1], which work like numbers on [..., K, E, F].
+    Numbers are [1] or [K]; constants of channels are arrays [K, 1, 1], which work like numbers on
+    [..., K, E, F].
     """
+    neuron = with_channels(neuron)
     for name, values in numbers.items():
         number: Any = float(values[0]) if len(values) == 1 else values[:, None, None]
         neuron = replace(neuron, **_constants(neuron, name, number))
@@ -51,6 +62,12 @@ def _constants(neuron: Neuron, name: str, number: Any) -> dict[str, Any]:
     return {"decay": number}
 
 
+def set_by(neuron: Neuron) -> set[str]:
+    """The constants that follow from what the neuron learns, and from nothing else."""
+    names = {name for learnt in neuron.learnt for name in _SETS[learnt]}
+    return names | {"reset_value"} if "beta" in neuron.learnt and neuron.reset == "soft" else names
+
+
 def slopes(neuron: Neuron, name: str) -> dict[str, Any]:
     """How the constants change with a number, by their names."""
     if name in ("leak", "state_leak"):
@@ -68,7 +85,7 @@ def at_iteration(layers: Sequence[Layer], parameters: Sequence[Parameters]) -> l
     """Layers whose neurons have the constants of one iteration."""
     return [
         replace(layer, neuron=with_numbers(layer.neuron, trained.constants))
-        if isinstance(layer.neuron, Neuron) and trained.constants
+        if isinstance(layer.neuron, Neuron) and (trained.constants or layer.neuron.channels)
         else layer
         for layer, trained in zip(layers, parameters, strict=True)
     ]

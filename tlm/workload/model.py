@@ -28,6 +28,8 @@ Encoding: TypeAlias = Literal["direct", "rate", "events", "counts", "frames"]
 RunMode: TypeAlias = Literal["training", "inference"]
 LayerKind: TypeAlias = Literal["conv", "linear", "matmul", "identity"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
+Channels: TypeAlias = tuple[tuple[str, tuple[float, ...]], ...]
+"""Constants by channel: a name and K numbers each."""
 
 NETWORK_INPUT = -1
 """The source index that stands for the network's input."""
@@ -137,7 +139,9 @@ class Neuron:
 
     ``learnt`` names the numbers that are trained (:mod:`tlm.workload.learnt`), one a layer or
     ``by_channel``. What follows from them is here as it was when recording began: each iteration
-    has its own among its values.
+    has its own among its values. Of constants that differ from channel to channel
+    (:mod:`tlm.workload.channels`) ``channels`` holds the K numbers of each; in their own places
+    are the means.
     """
 
     decay: float
@@ -157,6 +161,7 @@ class Neuron:
     output: Literal["spikes", "membrane"] = "spikes"
     learnt: tuple[str, ...] = ()
     by_channel: bool = False
+    channels: Channels = ()
 
 
 @dataclass(frozen=True)
@@ -344,6 +349,12 @@ class Layer:
     def learnt(self) -> tuple[str, ...]:
         """The numbers that its neurons learn."""
         return self.neuron.learnt if isinstance(self.neuron, Neuron) else ()
+
+    @property
+    def channel_constants(self) -> tuple[str, ...]:
+        """The constants of its neurons that are fixed and differ from channel to channel."""
+        channels = self.neuron.channels if isinstance(self.neuron, Neuron) else ()
+        return tuple(name for name, _ in channels)
 
     @property
     def state_words(self) -> int:

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-from tlm.workload.file import schema
 from tlm.workload.model import BoolArray, Recording, Workload
 from tlm.workload.readers import has_dY
 from tlm.workload.sizes import parse_sizes
@@ -101,17 +100,13 @@ def spelt_sizes(text: str) -> SpeltSizes | None:
 def resampled(job: Workload, text: str) -> Workload:
     """``job`` with the sizes of ``text``, such as ``B=64,T=8``; the job itself if it has these.
 
-    Raises WorkloadError if the text is spelt otherwise, or names more than a job may have, or
-    other steps of a job for inference: when a sample is decided was recorded with its own.
+    Raises WorkloadError if the text is spelt otherwise, or names other steps of a job for
+    inference: when a sample is decided was recorded with its own.
     """
     sizes = parse_sizes(text)
     batch, steps = sizes.batch or job.batch, sizes.steps or job.steps
     if (batch, steps) == (job.batch, job.steps):
         return job
-    if batch > schema.MAX_BATCH or steps > schema.MAX_STEPS:
-        raise WorkloadError(
-            f"{job.name}[{text}]: expected at most B={schema.MAX_BATCH}, T={schema.MAX_STEPS}"
-        )
     if steps != job.steps and not job.learns:
         raise WorkloadError(
             f"{job.name}: its decisions were recorded after T={job.steps} steps; resample B alone"

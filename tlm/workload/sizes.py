@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 
 from tlm.errors import WorkloadError
+from tlm.workload.file.schema import MAX_BATCH, MAX_STEPS
 
 _SIZE = re.compile(r"\s*([BT])=([1-9]\d{0,3})\s*")
+_MOST = min(MAX_BATCH, MAX_STEPS)
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ def parse_sizes(text: str) -> Sizes:
     asked: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         size = _SIZE.fullmatch(part)
-        if size is None or size[1] in asked:
+        if size is None or size[1] in asked or int(size[2]) > _MOST:
             raise WorkloadError(
-                f'"[{text}]": expected B and T, 1 to 9999, each once, such as [B=1,T=4]'
+                f'"[{text}]": expected B and T, 1 to {_MOST}, each once, such as [B=1,T=4]'
             )
         asked[size[1]] = int(size[2])
     return Sizes(asked.get("B"), asked.get("T"))

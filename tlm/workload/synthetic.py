@@ -118,7 +118,9 @@ def _own(name: str, folder: Path) -> Network:
     path = Path(name)
     if path.suffix == NETWORK_SUFFIX and path.is_file():
         return read_network_file(path)
-    if path.suffix != ".py" or not path.is_file():
+    if path.suffix in (".py", NETWORK_SUFFIX) and not path.is_file():
+        raise WorkloadError(f"{path}: expected a network's file, there is none; check the path")
+    if path.suffix != ".py":
         known = ", ".join(network_names(folder))
         raise WorkloadError(
             f'unknown network "{name}"; there are: {known}; or give a .py file of your own, or '

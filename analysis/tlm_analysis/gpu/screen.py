@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import ConfigError
+from tlm.quantity_text import energy_text
 from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.comparison.chip_run import ChipRun, chip_run, counted_dram_nbytes
 from tlm_analysis.gpu.comparison.compare import ratio_lines
@@ -100,12 +101,16 @@ def _runs_of(network: NetworkShapes, run_dirs: Sequence[Path]) -> list[ChipRun]:
     return runs
 
 
+def _joules(energy_j: float) -> str:
+    return energy_text(1e12 * energy_j)
+
+
 def _figures(network: NetworkShapes, step: GpuBaseline) -> list[str]:
     low, high = step.energy_j_range
     shortest, longest = step.time_s_range
     energy, unit = step.energy, "iteration" if network.learns else "batch of inference"
     parts = ", ".join(
-        f"{name} {1e3 * part.least:.3g} to {1e3 * part.most:.3g}"
+        f"{name} {_joules(part.least)} to {_joules(part.most)}"
         for name, part in (
             ("arithmetic", energy.compute),
             ("L2", energy.l2),
@@ -118,7 +123,7 @@ def _figures(network: NetworkShapes, step: GpuBaseline) -> list[str]:
         f"{step.precision}, {step.neuron}; modelled, not measured",
         f"{1e6 * step.time_s:,.0f} us per {unit} ({1e6 * shortest:,.0f} to "
         f"{1e6 * longest:,.0f}), {len(step.kernels)} kernels",
-        f"{1e3 * low:.3g} to {1e3 * high:.3g} mJ per {unit} ({parts} mJ)",
+        f"{_joules(low)} to {_joules(high)} per {unit} ({parts})",
         f"DRAM {step.dram_nbytes / 1e6:,.1f} MB ({step.compulsory_nbytes / 1e6:,.1f} MB if "
         f"nothing stayed in L2), L2 {step.l2_nbytes / 1e6:,.1f} MB, "
         f"peak memory {step.peak_nbytes / 2**20:,.1f} MiB",

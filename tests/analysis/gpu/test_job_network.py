@@ -48,6 +48,7 @@ def parts() -> Workload:
         (workload(attention_layers("q k' first")), "multiplies what two layers leave"),
         (last(neuron=replace(NEURON, output="membrane")), "puts out its membrane potential"),
         (last(neuron=replace(NEURON, learnt=("leak",))), "neurons that learn a number"),
+        (last(neuron=replace(NEURON, channels=(("decay", (0.5, 0.75)),))), "constants differ"),
         (last(norm=replace(NORM, by_step=True, per_step=True)), "a norm with numbers of each step"),
         (last(sources=(-1,), in_shape=(2, 4, 4)), r"has 2 outputs \(conv0, conv1\)"),
     ],

@@ -113,7 +113,7 @@ class Head(nn.Module):
     def __init__(self, context: Context, outputs: list[Any], ends: list[int]) -> None:
         super().__init__()
         draw, self.context, self.ends = context.draw, context, ends
-        self.flat = mean if draw.random() < 0.25 and context.layout.time is None else flat
+        self.flat = mean if draw.random() < 0.25 else flat
         context.note("mean over all places", self.flat is mean)
         features = self.read(outputs).shape[-1]
         self.hidden = linear(features, 6) if draw.random() < 0.3 else None

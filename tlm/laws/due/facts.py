@@ -18,7 +18,7 @@ from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import PooledMasks, input_bits, product_gradients
 from tlm.laws.due.operands import Branch, branches, operand_shape
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
-from tlm.laws.due.saved import saved_state
+from tlm.laws.due.saved import constants_of_gradient, saved_state
 from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
 from tlm.laws.due.trained import NORM_PARAMETERS, of_the_layer, trained_numbers
 from tlm.space.array_types import Bools
@@ -119,6 +119,13 @@ class LayerFacts:
     def saved(self) -> tuple[str, ...]:
         """What BP needs of its neurons: U, S, m, or some of them."""
         return saved_state(self.layer)
+
+    @property
+    def constants_of_gradient(self) -> set[str]:
+        """Constants by channel that the gradient unit needs: all where U follows from Y."""
+        if self.exact and self.state == "recompute":
+            return set(self.layer.channel_constants)
+        return constants_of_gradient(self.layer)
 
     @property
     def recomputed(self) -> bool:

@@ -1,4 +1,4 @@
-"""Saved state: what the gradient unit must know of a layer's neurons from FP."""
+"""Saved state: what the gradient unit must know of neurons, from FP or of their equation."""
 
 from __future__ import annotations
 
@@ -23,3 +23,24 @@ def saved_state(layer: Layer) -> tuple[str, ...]:
         "S": neuron.reset == "hard" or (learns and resets),
     }
     return tuple(name for name, needed in needs.items() if needed)
+
+
+def constants_of_gradient(layer: Layer) -> set[str]:
+    """Constants by channel that the gradient unit needs, where U and the like were saved.
+
+    dI[t] = gain dU[t] + current_decay dI[t+1] and dU[t] = dS[t] d[t] + decay dU[t+1] r[t]: d is
+    taken at a distance from the threshold, r has the reset value and d if the reset is not
+    detached. The gradient of a learnt number sums V and J too, of which all constants make part.
+    """
+    neuron = layer.neuron
+    if not isinstance(neuron, Neuron):
+        return set()
+    names = set(layer.channel_constants)
+    if neuron.learnt:
+        return names
+    needed = {"gain", "current_decay", "decay"}
+    if neuron.reset in ("hard", "soft") and not neuron.detach_reset:
+        needed |= {"reset_value", "threshold"}
+    elif neuron.output == "spikes":
+        needed.add("threshold")
+    return names & needed

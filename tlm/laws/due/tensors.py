@@ -95,7 +95,9 @@ def _stopped_carry(job: Facts, tensor: TensorPlace) -> TensorDue:
 def _weight_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     """Weights, moments and tables are there from the start; spilled dW are written, then read.
 
-    What stays in the cores from one mini-batch to the next is not moved at all.
+    What stays in the cores from one mini-batch to the next is not moved at all. Constants of
+    channels are read by FP and, if it needs them, by the gradient unit, and never written; both
+    read what neurons learn.
     Elements that are no whole number of bytes are rounded to bytes piece by piece, so that their
     amounts are not known here.
     """
@@ -107,12 +109,16 @@ def _weight_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     moments_stay = facts.moments_stay and tensor.key.startswith("moment")
     stays = facts.W_stays if tensor.key == "W" else moments_stay
     nbytes = tensor.at[1] if exact and not stays else 0
+    constant = tensor.key in facts.layer.channel_constants
+    times = 1 + job.learns * (tensor.key in facts.constants_of_gradient)
+    if tensor.key in facts.layer.learnt:
+        times = 1 + 2 * job.learns  # the gradient unit, the update
     return TensorDue(
         tensor.name,
         tensor.at,
         initial=not partial,
-        written=nbytes * job.learns,
-        read=nbytes,
+        written=nbytes * job.learns * (not constant),
+        read=nbytes * times,
         exact_writes=exact or stays,
         balanced=partial and whole,
     )

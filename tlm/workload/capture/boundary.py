@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.arrangements import Arrangements
 from tlm.workload.capture.convolutions import PlainConvolution
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.matmuls import MatmulForm
@@ -13,6 +14,7 @@ from tlm.workload.capture.norms import norm_parameters
 from tlm.workload.capture.row_terms import CallReading
 from tlm.workload.capture.states import ReturnedStates
 from tlm.workload.capture.tensor_axes import TensorAxes
+from tlm.workload.values import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +33,8 @@ class Boundary:
     [..., C, H, W] or [..., C], as which they are noted; ``convolution`` is what a module of one is
     over planes, whose inputs are those it reads. A product of two recorded tensors has no module,
     but its form ``matmul``, ``held``, which notes what its second operand reads, and constants: it
-    has the ``scale`` of its operands, and all that read it multiply it with ``scale_behind``.
+    has the ``scale`` of its operands, and all that read it multiply it with ``scale_behind``. Of a
+    neuron whose constants are several ``channels`` holds each by neuron, [C, H, W] or [C].
     """
 
     name: str
@@ -39,6 +42,7 @@ class Boundary:
     module: Any
     equation: Declared | None = None
     readings: list[CallReading] = field(default_factory=list)
+    arrangements: Arrangements = field(default_factory=Arrangements)
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     input_gradients: dict[int, Tensor] = field(default_factory=dict)
@@ -56,6 +60,7 @@ class Boundary:
     held: Boundary | None = None
     scale: float = 1.0
     scale_behind: float | None = None
+    channels: dict[str, FloatArray] = field(default_factory=dict)
 
     def let_go(self) -> None:
         """Forget the tensors of the calls, when what is needed of them is collected."""

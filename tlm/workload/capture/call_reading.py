@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from math import prod
 from operator import or_
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.arrangements import Arrangement, Arrangements, Located, OriginRows
 from tlm.workload.capture.arranging import ZERO, features_of
 from tlm.workload.capture.dropouts import dropout_of
 from tlm.workload.capture.edges import INPUT
@@ -42,9 +43,6 @@ from tlm.workload.operand import whole
 if TYPE_CHECKING:
     from torch import Tensor
 
-Located: TypeAlias = tuple[int, int, RowFactor]
-"""A factor with its first channel and the one behind its last."""
-
 
 def call_reading(where: str, tensor: Tensor, rank: int, known: Mapping[Any, Call]) -> CallReading:
     """What a call of ``where`` reads: ``tensor``, whose last ``rank`` axes are features.
@@ -55,12 +53,16 @@ def call_reading(where: str, tensor: Tensor, rank: int, known: Mapping[Any, Call
     return reading_of(where, provenance_of(where, tensor, known), rank)
 
 
-def reading_of(where: str, provenance: TensorProvenance, rank: int) -> CallReading:
+def reading_of(
+    where: str, provenance: TensorProvenance, rank: int, last: Arrangements | None = None
+) -> CallReading:
     """What is read where the input of ``where`` has this provenance.
+
+    ``last`` are the arrangements of the call before, if there is one.
 
     Raises WorkloadError if its elements are arranged as no window reads them.
     """
-    read = _Reader(where, provenance).reading(provenance.terms, rank)
+    read = _Reader(where, provenance, last).reading(provenance.terms, rank)
     return replace(read, dropout=dropout_of(where, provenance.terms))
 
 
@@ -70,6 +72,7 @@ class _Reader:
 
     where: str
     provenance: TensorProvenance
+    last: Arrangements | None
     _inner: dict[int, CallReading] = field(default_factory=dict)
 
     @cached_property
@@ -171,6 +174,15 @@ class _Reader:
         if (at := self._whole(places)) is not None:
             return self._of_origin(at, features, places.numel() // prod(features))
         elements = places.reshape(-1, *features).numpy()
+        if self.last is None:
+            arrangement = self._arranged(elements)
+        else:
+            arrangement = self.last.of(elements, self.provenance.origins, self._arranged)
+        spans = (self._of_span(span, rows) for span, rows in arrangement.spans)
+        return [*arrangement.without_gradient, *chain.from_iterable(spans)]
+
+    def _arranged(self, elements: IntArray) -> Arrangement:
+        """How ``elements`` [N, C, H, W] lie."""
         by_row = row_map(elements, self._numbered)
         if by_row is None:
             raise self._scattered()
@@ -185,13 +197,11 @@ class _Reader:
         if spans is None or len(spans) > MAX_PARTS:
             raise self._scattered()
         empty = place < 0
-        located = _without_gradient((elements == UNKNOWN) & empty) if empty.any() else []
-        for span in spans:
-            if span.window is not None:
-                channels = slice(span.start, span.stop)
-                rows = self._rows(sources[:, channels], by_row.source_rows[:, channels])
-                located += self._of_span(span, rows)
-        return located
+        unknown = _without_gradient((elements == UNKNOWN) & empty) if empty.any() else []
+        read = [span for span in spans if span.window is not None]
+        channels = [slice(span.start, span.stop) for span in read]
+        rows = [self._rows(sources[:, at], by_row.source_rows[:, at]) for at in channels]
+        return Arrangement(list(zip(read, rows, strict=True)), unknown)
 
     def _whole(self, places: Tensor) -> int | None:
         """The number of the origin whose elements these are, all of them in order."""
@@ -236,7 +246,7 @@ class _Reader:
             place_of[at] = numbers[key]
         return shapes, place_of
 
-    def _rows(self, origins: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    def _rows(self, origins: IntArray, rows: IntArray) -> OriginRows:
         """By row of the map [N, C]: the origin that its elements come from, and the row there."""
         origin, row = origins.max(1), rows.max(1)
         same = (origins == origin[:, None]) & (rows == row[:, None])
@@ -244,7 +254,7 @@ class _Reader:
             raise self._scattered()
         return origin, row
 
-    def _of_span(self, span: PlaceSpan, rows: tuple[IntArray, IntArray]) -> list[Located]:
+    def _of_span(self, span: PlaceSpan, rows: OriginRows) -> list[Located]:
         """Factors of a span: of a boundary's output, or of what a pool read."""
         assert span.window is not None
         origin_of, row_of = rows
@@ -260,9 +270,7 @@ class _Reader:
             return [(span.start, span.stop, factor)]
         return list(self._of_pool(origin, span, rows))
 
-    def _of_pool(
-        self, origin: ElementOrigin, span: PlaceSpan, rows: tuple[IntArray, IntArray]
-    ) -> list[Located]:
+    def _of_pool(self, origin: ElementOrigin, span: PlaceSpan, rows: OriginRows) -> list[Located]:
         assert span.window is not None
         pool, window = self.sized(origin), span.window
         if self.inner(origin).pools:
@@ -310,8 +318,8 @@ class _Reader:
                 "things; pool before adding, or all of its input at once"
             )
 
-    def _through(self, rows: tuple[IntArray, IntArray], part: int, term: int) -> IntArray:
-        """Rows of a source behind a pool, by rows of the map before it."""
+    def _through(self, rows: OriginRows, part: int, term: int) -> IntArray:
+        """OriginRows of a source behind a pool, by rows of the map before it."""
         through = np.full(len(rows[0]), NO_ROW)
         for number in np.unique(rows[0][rows[0] >= 0]):
             read = self.inner(self.provenance.origins[number]).parts[part].terms[term]

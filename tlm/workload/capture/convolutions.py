@@ -7,6 +7,7 @@ turned round, over an input with zeros put between its rows and columns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -140,9 +141,12 @@ def check_convolution(name: str, module: Any) -> None:
 
 
 def plain_convolution(
-    name: str, module: Any, shape: tuple[int, ...], steps: int
+    name: str, module: Any, shape: tuple[int, ...], steps: int, rows: Sequence[int]
 ) -> PlainConvolution:
     """The plain convolution that ``module`` is on an input of ``shape``, over T ``steps``.
+
+    Where several of three dimensions may be time, that one is which is among the ``rows``, the axes
+    of steps or samples that are known.
 
     Raises WorkloadError if its input has no axis of samples, or real depth.
     """
@@ -157,14 +161,15 @@ def plain_convolution(
         return PlainConvolution(module, _side(module, 0), columns)
     depths = {at: shape[lead + 1 + at] for at in _omittable(module)}
     is_time = lead == 1 and steps in depths.values()
-    omitted = next((at for at, size in depths.items() if size == (steps if is_time else 1)), None)
-    if omitted is None:
+    fitting = [at for at, size in depths.items() if size == (steps if is_time else 1)]
+    if not fitting:
         raise WorkloadError(
             f"{name}: it reads {list(shape)}: of three dimensions one must be time, of {steps} "
             "steps with kernel 1, or of one element; others are not modelled"
         )
-    rows, columns = (_side(module, at) for at in range(3) if at != omitted)
-    return PlainConvolution(module, rows, columns, omitted, is_time)
+    omitted = next((at for at in fitting if lead + 1 + at in rows), fitting[0])
+    height, width = (_side(module, at) for at in range(3) if at != omitted)
+    return PlainConvolution(module, height, width, omitted, is_time)
 
 
 def _omittable(module: Any) -> list[int]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal
 
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.constants import constant, flag, word
+from tlm.workload.capture.constants import Constant, apart, constants, flag, word
 from tlm.workload.capture.probe import SpikeFunction, Surrogate, measure
-from tlm.workload.learnt import DECAYS, LEARNT
+from tlm.workload.learnt import DECAYS, LEARNT, set_by
 from tlm.workload.model import Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import FloatArray
@@ -39,7 +39,8 @@ class Declared:
 
     ``state`` returns the membrane potential before the first step, given the module and the
     arguments of its call, or None if it starts at rest. ``learnt`` are the numbers that are
-    trained, by the names of :mod:`tlm.workload.learnt`.
+    trained, by the names of :mod:`tlm.workload.learnt`. ``several`` are constants that differ from
+    neuron to neuron, in the shapes in which the module takes them; the equation has their means.
     """
 
     neuron: Neuron
@@ -47,6 +48,30 @@ class Declared:
     state: Callable[[Any, tuple[Any, ...]], Any] | None = None
     remedy: str = ""
     learnt: Mapping[str, LearntNumber] = field(default_factory=dict)
+    several: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, given: Mapping[str, Constant], words: Mapping[str, Any], surrogate: Surrogate
+    ) -> Declared:
+        """The equation with the constants ``given``, each one number or several.
+
+        ``words`` are the fields of ``Neuron`` that are neither constants nor the surrogate's. Of
+        constants that follow from what is learnt the means are where it begins.
+        """
+        means, several = apart(given)
+        fields: dict[str, Any] = {**means, **words}
+        neuron = Neuron(
+            **fields,
+            surrogate=surrogate.name,
+            surrogate_width=surrogate.width,
+            surrogate_peak=surrogate.peak,
+            compact=surrogate.compact,
+            fires_at_threshold=surrogate.fires_at_threshold,
+        )
+        fixed = {name: several[name] for name in several if name not in set_by(neuron)}
+        slope = surrogate.slope if surrogate.name == "other" else None
+        return cls(neuron, slope, several=fixed)
 
 
 def learns(parameter: str, of: Callable[[Any], Any] | None = None) -> LearntNumber:
@@ -81,15 +106,15 @@ def learns(parameter: str, of: Callable[[Any], Any] | None = None) -> LearntNumb
 def declare(
     *,
     spike: SpikeFunction | None = None,
-    decay: float,
-    gain: float = 1.0,
-    threshold: float = 1.0,
+    decay: Constant,
+    gain: Constant = 1.0,
+    threshold: Constant = 1.0,
     reset: Literal["hard", "soft", "none"] = "hard",
     detach_reset: bool = True,
-    reset_value: float | None = None,
-    offset: float = 0.0,
-    initial: float = 0.0,
-    current_decay: float = 0.0,
+    reset_value: Constant | None = None,
+    offset: Constant = 0.0,
+    initial: Constant = 0.0,
+    current_decay: Constant = 0.0,
     output: Literal["spikes", "membrane"] = "spikes",
     learnt: Mapping[str, LearntNumber] | None = None,
     by_channel: bool = False,
@@ -99,7 +124,8 @@ def declare(
     ``H[t] = decay V[t-1] + gain I[t] + offset``, where with ``current_decay`` the synaptic current
     ``J[t] = current_decay J[t-1] + I[t]`` stands for I; ``spike`` maps H - threshold to spikes
     (the ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Numbers may
-    be of Python or NumPy, or tensors that do not learn. With ``output="membrane"`` the module
+    be of Python or NumPy, or tensors that do not learn; those that differ from channel to channel
+    are tensors or arrays in the shape in which they meet I. With ``output="membrane"`` the module
     returns H: a leaky read-out, which needs no ``spike`` with ``reset="none"``. Numbers that learn
     are given where they begin, and in ``learnt`` by :func:`learns`: "decay", "leak" and the other
     names of :mod:`tlm.workload.learnt`, one of each channel if ``by_channel``.
@@ -114,26 +140,23 @@ def declare(
     output = word("declare(output=...)", output, ("spikes", "membrane"))
     silent = spike is None and output == "membrane" and reset == "none"
     surrogate = _NO_SPIKES if silent else measure("declare(spike=...)", spike)
-    neuron = Neuron(
-        decay=_number("decay", decay, 0, 1),
-        gain=_number("gain", gain, 0),
-        threshold=at,
-        reset=reset,
-        detach_reset=flag("declare(detach_reset=...)", detach_reset),
-        surrogate=surrogate.name,
-        surrogate_width=surrogate.width,
-        surrogate_peak=surrogate.peak,
-        compact=surrogate.compact,
-        reset_value=_number("reset_value", reset_value),
-        offset=_number("offset", offset),
-        initial=_number("initial", initial),
-        fires_at_threshold=surrogate.fires_at_threshold,
-        current_decay=_number("current_decay", current_decay, 0, 1),
-        output=output,
-        learnt=_names(learnt or {}),
-        by_channel=flag("declare(by_channel=...)", by_channel),
-    )
-    return Declared(neuron, open_slope(surrogate), learnt=learnt or {})
+    given = {
+        "decay": _number("decay", decay, 0, 1),
+        "gain": _number("gain", gain, 0),
+        "threshold": at,
+        "reset_value": _number("reset_value", reset_value),
+        "offset": _number("offset", offset),
+        "initial": _number("initial", initial),
+        "current_decay": _number("current_decay", current_decay, 0, 1),
+    }
+    words = {
+        "reset": reset,
+        "detach_reset": flag("declare(detach_reset=...)", detach_reset),
+        "output": output,
+        "learnt": _names(learnt or {}),
+        "by_channel": flag("declare(by_channel=...)", by_channel),
+    }
+    return replace(Declared.of(given, words, surrogate), learnt=learnt or {})
 
 
 def _names(learnt: Mapping[str, LearntNumber]) -> tuple[str, ...]:
@@ -145,10 +168,5 @@ def _names(learnt: Mapping[str, LearntNumber]) -> tuple[str, ...]:
     return names
 
 
-def _number(name: str, value: Any, low: float = -inf, high: float = inf) -> float:
-    return constant(f"declare({name}=...)", value, low, high)
-
-
-def open_slope(surrogate: Surrogate) -> Slope | None:
-    """The slope of a surrogate without closed form, else None."""
-    return surrogate.slope if surrogate.name == "other" else None
+def _number(name: str, value: Any, low: float = -inf, high: float = inf) -> Constant:
+    return constants(f"declare({name}=...)", value, low, high)

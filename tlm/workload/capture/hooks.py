@@ -17,6 +17,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import ZERO, shape_of
 from tlm.workload.capture.boundary import Boundary, RecordedModule
 from tlm.workload.capture.call_reading import reading_of
+from tlm.workload.capture.channels import by_neuron
 from tlm.workload.capture.convolutions import PlainConvolution, plain_convolution
 from tlm.workload.capture.derived import check_used_as_they_are
 from tlm.workload.capture.matmuls import (
@@ -36,7 +37,7 @@ from tlm.workload.capture.provenance import (
     provenance_of,
 )
 from tlm.workload.capture.row_terms import CallReading
-from tlm.workload.capture.tensor_axes import TensorAxes, axes_of, token_axes
+from tlm.workload.capture.tensor_axes import TensorAxes, axes_of, row_axes, token_axes
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Hooks:
         provenance = provenance_of(boundary.name, tensor, self._known)
         axes = boundary.axes = _axes(boundary, provenance, tensor, self._steps)
         shape = tensor.shape
+        if boundary.equation is not None and not boundary.inputs:
+            boundary.channels = by_neuron(boundary.name, boundary.equation.several, shape, axes)
         if axes is not None:
             provenance.arrange(axes.planar)
             tensor = axes.planar(tensor)
@@ -130,7 +133,9 @@ class Hooks:
         if boundary.convolution is not None:
             read = _read(boundary.name, boundary.convolution, provenance, tensor)
         rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
-        reading = self._unscaled(boundary.name, reading_of(boundary.name, provenance, rank))
+        # The map of a boundary that is called once for all steps is too large to be kept.
+        last = boundary.arrangements if boundary.readings else None
+        reading = self._unscaled(boundary.name, reading_of(boundary.name, provenance, rank, last))
         product = self.boundaries.get(reading.alone or "")
         if boundary.kind == "norm" and product is not None and product.kind in _FEATURES:
             first = self._norms.setdefault(product.name, boundary)
@@ -300,13 +305,14 @@ def _axes(
 
     A linear layer over positions is a convolution of kernel 1.
     """
+    places, origins = first_map(provenance.terms), provenance.origins
     if hasattr(boundary.module, "kernel_size") and boundary.kind == "conv":
-        shape = tuple(tensor.shape)
-        boundary.convolution = plain_convolution(boundary.name, boundary.module, shape, steps)
+        shape, rows = tuple(tensor.shape), row_axes(places, origins)
+        boundary.convolution = plain_convolution(boundary.name, boundary.module, shape, steps, rows)
         return boundary.convolution.axes(shape)
     axes = None
     if tensor.ndim > 2 and not (boundary.kind == "norm" and tensor.ndim > 4):
-        axes = axes_of(first_map(provenance.terms), provenance.origins)
+        axes = axes_of(places, origins)
     if boundary.kind in ("linear", "conv") and tensor.grad_fn is None:
         axes = token_axes(tensor.shape, steps)
     if axes is not None and boundary.kind == "linear":
@@ -314,7 +320,7 @@ def _axes(
             return None
         boundary.kind = "conv"
     if axes is None and boundary.kind == "norm":
-        return time_behind_channels(boundary.module, tensor, steps)
+        return time_behind_channels(boundary.module, tensor, steps, row_axes(places, origins))
     return axes
 
 
@@ -373,6 +379,8 @@ def _check_state(boundary: Boundary, arguments: tuple[Any, ...]) -> None:
     if equation is None or equation.state is None:
         return
     state = equation.state(boundary.module, arguments)
+    if "initial" in equation.several:
+        return  # where each begins is known later: the replay tells
     if hasattr(state, "detach") and bool((state.detach() != equation.neuron.initial).any()):
         raise WorkloadError(
             f"{boundary.name}: its membrane potential is left over from an earlier mini-batch; "

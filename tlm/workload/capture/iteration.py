@@ -21,6 +21,7 @@ from tlm.workload.capture.layer_tensors import (
 from tlm.workload.capture.layouts import settle_time_axes
 from tlm.workload.capture.norm_lists import with_joined_norms
 from tlm.workload.capture.operands import check_nothing_added, input_place
+from tlm.workload.capture.products import with_every_dX
 from tlm.workload.capture.reading import readings_of
 from tlm.workload.capture.stages import TopologyStage, require_product, stages_of
 from tlm.workload.capture.topology import layers_of
@@ -113,6 +114,7 @@ def assemble(
     )
     for boundary in boundaries.values():
         boundary.let_go()
+    tensors = tuple(with_every_dX(each, values) for each in tensors)
     return Assembled(number, steps, batch, coding, stages, tensors, values)
 
 

@@ -45,7 +45,8 @@ class LayerTensors:
     """Recorded tensors of ``layer``, [T, B, ...].
 
     ``inputs`` X, ``dY``, ``current`` I, ``spikes`` S, ``masks`` m, ``dI`` and ``dS``. ``Y`` and
-    ``dX`` are the products of the weights, where there are any and a gradient goes on. With
+    ``dX`` are the products of the weights, where there are any and a gradient goes on; dX of the
+    steps ``unrecorded``, whose input carries no gradient, is 0. With
     ``static`` they were computed once for all steps: X, Y and dY are [B, ...]. The spikes and
     masks of a layer without neurons are all true, its ``current`` is that without shortcuts, its dS
     and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
@@ -71,6 +72,7 @@ class LayerTensors:
     kept: BoolArray | None = None
     Y: FloatArray | None = None
     dX: FloatArray | None = None
+    unrecorded: tuple[int, ...] = ()
 
 
 def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) -> LayerTensors:
@@ -100,13 +102,14 @@ def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) ->
     product = stage.product
     if product is None or not layer.weighted:
         return tensors
-    everywhere = len(product.input_gradients) == len(product.inputs)
-    dX = input_gradient(product, steps, batch) if everywhere else None
+    dX = input_gradient(product, steps, batch) if product.input_gradients else None
+    missing = sorted(set(range(len(product.inputs))) - set(product.input_gradients))
     return replace(
         tensors,
         kept=_kept(first, layer, steps, batch),
         Y=timed(product, product.outputs, steps, batch).reshape(dY.shape),
         dX=None if dX is None else dX.reshape(inputs.shape),
+        unrecorded=() if dX is None else tuple(missing),
     )
 
 

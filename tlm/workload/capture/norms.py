@@ -45,10 +45,13 @@ def check_norm_kind(name: str, module: Module) -> None:
         )
 
 
-def time_behind_channels(module: Any, tensor: Tensor, steps: int) -> TensorAxes | None:
+def time_behind_channels(
+    module: Any, tensor: Tensor, steps: int, rows: Sequence[int]
+) -> TensorAxes | None:
     """The axes of a norm's tensor that has time behind the channels; None of others.
 
-    [B, C, T, H, W] or [B, C, H, W, T] of a three-dimensional norm, [B, C, T] of a one-dimensional.
+    [B, C, T, H, W] or [B, C, H, W, T] of a three-dimensional norm, [B, C, T] of a one-dimensional:
+    the axis of T ``steps`` that is among the ``rows``, the axes of steps or samples that are known.
     """
     from torch import nn
 
@@ -58,9 +61,10 @@ def time_behind_channels(module: Any, tensor: Tensor, steps: int) -> TensorAxes 
         places = (2, 4)
     elif isinstance(inner, nn.BatchNorm1d) and tensor.ndim == 3 and tensor.shape[0] != steps:
         places = (2,)
-    time = next((axis for axis in places if tensor.shape[axis] == steps), None)
-    if time is None:
+    fitting = [axis for axis in places if tensor.shape[axis] == steps]
+    if not fitting:
         return None
+    time = next((axis for axis in fitting if axis in rows), fitting[0])
     positions = tuple(axis for axis in range(2, tensor.ndim) if axis != time)
     planes = tuple(int(tensor.shape[axis]) for axis in positions)
     return TensorAxes((time, 0), (1,), positions, planes)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tlm.workload.capture.beyond import inexpressible
-from tlm.workload.capture.constants import constant
+from tlm.workload.capture.constants import Constant, constants
 from tlm.workload.capture.declared import Declared, declare
 
 _SPIKING, _SILENT = ("LIFCell", "LIF"), ("LICell", "LI")
@@ -22,8 +23,8 @@ def norse_equation(name: str, module: Any) -> Declared:
     if kind not in (*_SPIKING, *_SILENT):
         raise inexpressible(name, kind, "LIFCell")
 
-    def number(parameter: str) -> float:
-        return constant(f"{name}.p.{parameter}", getattr(module.p, parameter))
+    def number(parameter: str) -> Constant:
+        return constants(f"{name}.p.{parameter}", getattr(module.p, parameter))
 
     leak = float(module.dt) * number("tau_mem_inv")
     equation = {
@@ -35,7 +36,7 @@ def norse_equation(name: str, module: Any) -> Declared:
     }
     if kind in _SILENT:
         leaking = declare(**equation, reset="none", output="membrane")  # type: ignore[arg-type]
-        return Declared(leaking.neuron, None, _state, _REMEDY)
+        return replace(leaking, state=_state, remedy=_REMEDY)
     # Its surrogate is chosen by a word; the function lies beside that of the step.
     step = module.activation.__globals__["threshold"]
     spiking = declare(
@@ -45,7 +46,7 @@ def norse_equation(name: str, module: Any) -> Declared:
         detach_reset=False,
         **equation,  # type: ignore[arg-type]
     )
-    return Declared(spiking.neuron, spiking.slope, _state, _REMEDY)
+    return replace(spiking, state=_state, remedy=_REMEDY)
 
 
 def _state(_: Any, arguments: tuple[Any, ...]) -> Any:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tlm.workload.capture.layer_tensors import LayerTensors
 from tlm.workload.golden.probes import input_gradient_error, product_error, weight_gradient_error
+from tlm.workload.golden.product import input_gradient
 from tlm.workload.values import FloatArray, Values
+
+
+def with_every_dX(tensors: LayerTensors, values: Values) -> LayerTensors:
+    """``tensors`` with dX of steps whose input carries no gradient: a recurrent layer's first."""
+    if tensors.dX is None or not tensors.unrecorded:
+        return tensors
+    layer, steps = tensors.layer, list(tensors.unrecorded)
+    dY = tensors.dY[steps].reshape(-1, *layer.product_shape)
+    dX = tensors.dX.copy()
+    weights = values.parameters[layer.index].weights
+    dX[steps] = input_gradient(layer, dY, weights).reshape(len(steps), *dX.shape[1:])
+    return replace(tensors, dX=dX, unrecorded=())
 
 
 def products_hold(tensors: LayerTensors, values: Values, tolerance: float) -> bool:

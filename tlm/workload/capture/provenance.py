@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import rearrange_of, shape_of, signed
 from tlm.workload.capture.dropouts import check_not_pooled, multiplier_of
+from tlm.workload.capture.edges import INPUT
 from tlm.workload.capture.factors import (
     UNKNOWN,
     FactorMap,
@@ -29,7 +30,7 @@ from tlm.workload.capture.factors import (
     products,
 )
 from tlm.workload.capture.pool_nodes import GLOBAL, omitted_axis, pool_of
-from tlm.workload.capture.tensor_axes import axes_of, single_row
+from tlm.workload.capture.tensor_axes import TensorAxes, axes_of, single_row
 from tlm.workload.model import Pool
 
 if TYPE_CHECKING:
@@ -62,10 +63,12 @@ class Pooled:
 class ElementOrigin:
     """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from; ``map`` has them all.
 
-    They are those there times ``scale``, a constant.
+    They are those there times ``scale``, a constant. ``call`` is that of a boundary, or one of
+    those that a pool reads.
     """
 
     of: Call | Pooled
+    call: Call
     shape: tuple[int, ...]
     first: int
     map: Tensor
@@ -87,8 +90,15 @@ class TensorProvenance:
         first = self.size
         self.size += prod(shape)
         every = torch.arange(first, self.size).view(shape)
-        self.origins.append(ElementOrigin(of, shape, first, every, scale))
+        call = of if isinstance(of, Call) else self._call_before(of)
+        self.origins.append(ElementOrigin(of, call, shape, first, every, scale))
         return every
+
+    def _call_before(self, pooled: Pooled) -> Call:
+        """The call of one of the elements that a pool reads; one of the input if none is known."""
+        highest = max(int(factor.places.max()) for term in pooled.terms for factor in term)
+        behind = [origin for origin in self.origins if origin.first <= highest]
+        return behind[-1].call if behind else Call(INPUT, -1 - len(self.origins))
 
     def arrange(self, arrange: Callable[[Tensor], Tensor]) -> None:
         """Put the elements of all maps elsewhere."""
@@ -177,9 +187,10 @@ def _terms(
     if rearrange := rearrange_of(operation):
         return [arranged(term, partial(rearrange, node, output)) for term in first]
     check_not_pooled(where, first)
-    pool = pool_of(where, operation, node)
-    if pool is None:
+    if operation in ("Mean", "Sum"):
         return _added_up(where, node, first, provenance)
+    pool = pool_of(where, operation, node)
+    assert pool is not None
     return [as_it_is(_pooled(pool, omitted_axis(node), first, provenance, shape))]
 
 
@@ -323,26 +334,35 @@ def _joined(where: str, node: Any, operands: list[Terms | None], shape: tuple[in
 def _added_up(where: str, node: Any, terms: Terms, provenance: TensorProvenance) -> Terms:
     """A sum or mean over all positions of planes; or a sum along an axis of stacked tensors."""
     operation, shape = operation_of(node), shape_of(node)
-    rank = terms[0][0].places.ndim
-    over = [signed(axis) % rank for axis in node._saved_dim]
-    planes = _planes(terms, over, provenance)
-    if planes is not None:
+    before = first_map(terms).shape
+    over = [signed(axis) % len(before) for axis in node._saved_dim]
+    axes = _planes(terms, over, provenance)
+    if axes is not None:
         pool = Pool("sum" if operation == "Sum" else "average", GLOBAL, GLOBAL)
+        planes = [arranged(term, axes.planar) for term in terms]
         behind = (*planes[0][0].places.shape[:-2], 1, 1)
-        return [as_it_is(provenance.elements(Pooled(pool, planes), behind).reshape(shape))]
-    if operation == "Mean" or len(over) != 1 or terms[0][0].places.shape[over[0]] > MOST_TERMS:
+        kept = [1 if axis in over else size for axis, size in enumerate(before)]
+        pooled = axes.restored(provenance.elements(Pooled(pool, planes), behind), kept)
+        return [as_it_is(pooled.reshape(shape))]
+    pool_of_planes = pool_of(where, operation, node)
+    if pool_of_planes is not None:
+        return [as_it_is(_pooled(pool_of_planes, None, terms, provenance, shape))]
+    if operation == "Mean" or len(over) != 1 or before[over[0]] > MOST_TERMS:
         raise refusal(where, operation)
     return _few(where, [part for term in terms for part in _slices(term, over[0], shape)])
 
 
-def _planes(terms: Terms, over: list[int], provenance: TensorProvenance) -> Terms | None:
-    """``terms`` as [..., C, H, W], if the axes ``over`` are all their positions, as tokens are."""
+def _planes(terms: Terms, over: list[int], provenance: TensorProvenance) -> TensorAxes | None:
+    """The axes of ``terms``, as tokens or behind time, if ``over`` are all their positions.
+
+    None if they are [..., C, H, W].
+    """
     every = [axes_of(factor.places, provenance.origins) for term in terms for factor in term]
     axes = next((axes for axes in every if axes is not None), None)
-    left = [axis for axis in range(terms[0][0].places.ndim) if axis not in over]
-    if axes is None or set(axes.positions) != set(over) or [*axes.rows, *axes.channels] != left:
+    if axes is None or not set(axes.positions) <= set(over):
         return None
-    return [arranged(term, axes.planar) for term in terms]
+    single = set(over) - set(axes.positions)
+    return axes if all(first_map(terms).shape[axis] == 1 for axis in single) else None
 
 
 def _slices(term: ProductMap, axis: int, shape: tuple[int, ...]) -> Terms:
@@ -403,7 +423,8 @@ _HINTS = {
     "Mul": "it is multiplied by what has no gradient and is no dropout (a scale, a mask): record "
     "without it",
     "Sub": "of subtractions only 1 - spikes is known, multiplied with other spikes",
-    "Mean": "average over time after the read-out, not before it",
+    "Mean": "only all rows and columns can be averaged; average over time after the read-out, not "
+    "before it",
     "Sum": "only tensors stacked along an axis of their own can be added up along it",
     "Checkpoint": "switch activation checkpointing off while recording",
     "CopySlices": "it was put together in place: collect the parts in a list, and torch.stack or "

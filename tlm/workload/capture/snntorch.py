@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.beyond import inexpressible
-from tlm.workload.capture.constants import constant
-from tlm.workload.capture.declared import Declared, LearntNumber, open_slope
+from tlm.workload.capture.constants import Constant, constant, constants
+from tlm.workload.capture.declared import Declared, LearntNumber
 from tlm.workload.capture.probe import measure
-from tlm.workload.model import Neuron
-from tlm.workload.values import FloatArray
+
+_RESETS = {"subtract": "soft", "zero": "hard", "none": "none"}
 
 
 def snntorch_equation(name: str, module: Any) -> Declared:
     """H[t] = beta H[t-1] + I[t], reset by the spike of the step before, never differentiated.
 
-    beta and threshold may learn, one number of the layer or one a channel.
+    beta and threshold may learn. Both, and alpha, may be one number of the layer or one a channel.
     """
     kind = type(module).__name__
     if kind not in ("Leaky", "Synaptic"):
         raise inexpressible(name, kind, "Leaky")
-    current_decay = 0.0
+    current_decay: Constant = 0.0
     if kind == "Synaptic":
-        current_decay = min(1.0, max(0.0, constant(f"{name}.alpha", module.alpha)))
+        current_decay = _clamped(constants(f"{name}.alpha", module.alpha))
         if module.reset_mechanism == "zero":
             raise WorkloadError(
                 f'{name}: Synaptic with reset_mechanism="zero" resets its current too, which no '
@@ -42,42 +43,39 @@ def snntorch_equation(name: str, module: Any) -> Declared:
     numbers = {"beta": LearntNumber("beta", _clamped), "threshold": LearntNumber("threshold")}
     learnt = {key: each for key, each in numbers.items() if getattr(module, key).requires_grad}
     threshold = _start(name, module, "threshold", learnt)
-    beta = min(1.0, max(0.0, _start(name, module, "beta", learnt)))
+    beta = _clamped(_start(name, module, "beta", learnt))
     soft = module.reset_mechanism == "subtract"
-    if soft and not beta:
+    if soft and not np.all(beta):
         raise WorkloadError(
             f"{name}: beta = 0 with reset by subtraction is not known; use beta > 0"
         )
     surrogate = measure(f"{name}.spike_grad", module.spike_grad)
-    words: dict[str, Any] = {"subtract": "soft", "zero": "hard", "none": "none"}
-    neuron = Neuron(
-        decay=beta,
-        gain=1.0,
-        threshold=threshold,
-        reset=words[module.reset_mechanism],
-        detach_reset=True,
-        surrogate=surrogate.name,
-        surrogate_width=surrogate.width,
-        surrogate_peak=surrogate.peak,
-        compact=surrogate.compact,
-        reset_value=threshold / beta if soft else 0.0,
-        fires_at_threshold=surrogate.fires_at_threshold,
-        current_decay=current_decay,
-        learnt=tuple(learnt),
-        by_channel=any(getattr(module, key).numel() > 1 for key in learnt),
-    )
+    given = {
+        "decay": beta,
+        "gain": 1.0,
+        "threshold": threshold,
+        "reset_value": threshold / beta if soft else 0.0,
+        "current_decay": current_decay,
+    }
+    words = {
+        "reset": _RESETS[module.reset_mechanism],
+        "detach_reset": True,
+        "learnt": tuple(learnt),
+        "by_channel": any(getattr(module, key).numel() > 1 for key in learnt),
+    }
     remedy = "start each mini-batch from reset_mem(), or call utils.reset(net)"
-    return Declared(neuron, open_slope(surrogate), _snntorch_state, remedy, learnt)
+    equation = Declared.of(given, words, surrogate)
+    return replace(equation, state=_snntorch_state, remedy=remedy, learnt=learnt)
 
 
-def _start(name: str, module: Any, key: str, learnt: Mapping[str, LearntNumber]) -> float:
+def _start(name: str, module: Any, key: str, learnt: Mapping[str, LearntNumber]) -> Constant:
     """A constant, or where a number that learns begins; of several their mean."""
     value = getattr(module, key)
-    return float(value.detach().mean()) if key in learnt else constant(f"{name}.{key}", value)
+    return float(value.detach().mean()) if key in learnt else constants(f"{name}.{key}", value)
 
 
-def _clamped(beta: FloatArray) -> FloatArray:
-    return np.clip(beta, 0, 1)
+def _clamped(decay: Any) -> Any:
+    return np.clip(decay, 0, 1)
 
 
 def _snntorch_state(module: Any, arguments: tuple[Any, ...]) -> Any:

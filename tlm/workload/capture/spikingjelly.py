@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tlm.workload.capture.beyond import inexpressible
-from tlm.workload.capture.constants import constant
-from tlm.workload.capture.declared import Declared, LearntNumber, open_slope
+from tlm.workload.capture.constants import Constant, constants
+from tlm.workload.capture.declared import Declared, LearntNumber
 from tlm.workload.capture.probe import measure
-from tlm.workload.model import Neuron
 from tlm.workload.values import FloatArray
 
 _REMEDY = "call functional.reset_net(net) before each mini-batch"
@@ -25,28 +25,24 @@ def spikingjelly_equation(name: str, module: Any) -> Declared:
     """
     kind = type(module).__name__
     if kind == "CUBALIFNode":
-        current_decay = constant(f"{name}.c_decay", module.c_decay, 0, 1)
-        return _node(
-            name, module, (constant(f"{name}.v_decay", module.v_decay), 1.0, 0.0), current_decay
-        )
+        decays = [constants(f"{name}.{key}", getattr(module, key), 0, 1)
+                  for key in ("v_decay", "c_decay")]  # fmt: skip
+        return _node(name, module, (decays[0], 1.0, 0.0), decays[1])
     if kind in ("IFNode", "SimpleIFNode"):
         return _node(name, module, (1.0, 1.0, 0.0))
     if kind in ("LIFNode", "SimpleLIFNode"):
-        leak = 1 / constant(f"{name}.tau", module.tau)
+        leak = 1 / constants(f"{name}.tau", module.tau)
     elif kind == "ParametricLIFNode":
-        leak = float(module.w.detach().sigmoid())
+        leak = constants(f"{name}.w", module.w.detach().sigmoid())
     else:
         raise inexpressible(name, kind, "LIFNode")
-    offset = leak * float(module.v_reset or 0.0)
-    node = _node(name, module, (1 - leak, leak if module.decay_input else 1.0, offset))
-    if kind != "ParametricLIFNode" or not module.w.requires_grad:
-        return node
-    number = "leak" if module.decay_input else "state_leak"
-    return replace(
-        node,
-        neuron=replace(node.neuron, learnt=(number,)),
-        learnt={number: LearntNumber("w", _sigmoid, _sigmoid_slope)},
-    )
+    offset = leak * _rest(name, module)
+    learnt: dict[str, LearntNumber] = {}
+    if kind == "ParametricLIFNode" and module.w.requires_grad:
+        number = "leak" if module.decay_input else "state_leak"
+        learnt = {number: LearntNumber("w", _sigmoid, _sigmoid_slope)}
+    terms = (1 - leak, leak if module.decay_input else 1.0, offset)
+    return _node(name, module, terms, learnt=learnt)
 
 
 def _sigmoid(numbers: FloatArray) -> FloatArray:
@@ -58,28 +54,36 @@ def _sigmoid_slope(numbers: FloatArray) -> FloatArray:
 
 
 def _node(
-    name: str, module: Any, terms: tuple[float, float, float], current_decay: float = 0.0
+    name: str,
+    module: Any,
+    terms: tuple[Constant, Constant, Constant],
+    current_decay: Constant = 0.0,
+    learnt: Mapping[str, LearntNumber] | None = None,
 ) -> Declared:
     """What all nodes share; ``terms`` are decay, gain and offset."""
     surrogate = measure(f"{name}.surrogate_function", module.surrogate_function)
-    threshold = constant(f"{name}.v_threshold", module.v_threshold)
-    hard = module.v_reset is not None
-    rest = float(module.v_reset) if hard else 0.0
+    threshold = constants(f"{name}.v_threshold", module.v_threshold)
+    hard, rest = module.v_reset is not None, _rest(name, module)
     decay, gain, offset = terms
-    neuron = Neuron(
-        decay=decay,
-        gain=gain,
-        threshold=threshold,
-        reset="hard" if hard else "soft",
-        detach_reset=bool(module.detach_reset),
-        surrogate=surrogate.name,
-        surrogate_width=surrogate.width,
-        surrogate_peak=surrogate.peak,
-        compact=surrogate.compact,
-        reset_value=rest if hard else threshold,
-        offset=offset,
-        initial=rest,
-        fires_at_threshold=surrogate.fires_at_threshold,
-        current_decay=current_decay,
-    )
-    return Declared(neuron, open_slope(surrogate), lambda node, _: node.v, _REMEDY)
+    learnt = learnt or {}
+    given = {
+        "decay": decay,
+        "gain": gain,
+        "threshold": threshold,
+        "reset_value": rest if hard else threshold,
+        "offset": offset,
+        "initial": rest,
+        "current_decay": current_decay,
+    }
+    words = {
+        "reset": "hard" if hard else "soft",
+        "detach_reset": bool(module.detach_reset),
+        "learnt": tuple(learnt),
+        "by_channel": any(getattr(module, each.parameter).numel() > 1 for each in learnt.values()),
+    }
+    equation = Declared.of(given, words, surrogate)
+    return replace(equation, state=lambda node, _: node.v, remedy=_REMEDY, learnt=learnt)
+
+
+def _rest(name: str, module: Any) -> Constant:
+    return 0.0 if module.v_reset is None else constants(f"{name}.v_reset", module.v_reset)

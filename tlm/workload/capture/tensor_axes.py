@@ -19,12 +19,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class CallOf(Protocol):
+    """A call of a boundary."""
+
+    @property
+    def name(self) -> str:
+        """That of the boundary."""
+
+    @property
+    def call(self) -> int:
+        """Its number."""
+
+
 class Elements(Protocol):
     """Elements ``first``, ``first`` + 1, ... of ``shape``: a call's output, or what a pool made."""
 
     @property
-    def of(self) -> object:
-        """A call, by its number, or a pool."""
+    def call(self) -> CallOf:
+        """The call that made them, or what a pool made them of."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,7 +83,7 @@ def axes_of(places: Tensor, origins: Sequence[Elements]) -> TensorAxes | None:
     An axis of one element says nothing: among the first two it is one of rows, else of channels, or
     of positions if there are no others and channels stand before it.
     """
-    lines = [_line(places, axis) for axis in range(places.ndim)]
+    lines = lines_of(places)
     kinds = [kind_along(line, origins) for line in lines]
     if _in_order(kinds) or ("position" not in kinds and not _misplaced_rows(kinds)):
         return None
@@ -116,34 +128,60 @@ def _misplaced_rows(kinds: Sequence[AxisKind | None]) -> bool:
     return "row" in kinds[rows:] or any(kind not in ("row", None) for kind in kinds[:rows])
 
 
+def row_axes(places: Tensor, origins: Sequence[Elements]) -> tuple[int, ...]:
+    """The axes of a map of elements along which steps or samples are known to change."""
+    kinds = [kind_along(line, origins) for line in lines_of(places)]
+    return tuple(axis for axis, kind in enumerate(kinds) if kind == "row")
+
+
 def kind_along(line: IntArray, origins: Sequence[Elements]) -> AxisKind | None:
-    """What changes along a line of elements; None if nothing does, or if it is not known."""
-    if len(line) < 2 or (line < 0).any():
+    """What changes along the known elements of a line; None if nothing does."""
+    known = line[line >= 0]
+    if len(known) < 2:
         return None
-    rows, inside, areas = _located(line, origins)
-    if (rows != rows[0]).any():
-        return "row"
-    if (inside // areas != inside[0] // areas[0]).any():
-        return "channel"
-    return "position" if (inside != inside[0]).any() else None
+    rows, inside, areas = _located(known, origins)
+    names = [origins[at].call.name for at in _origin_of(known, origins)]
+    _, first, source = np.unique(names, return_index=True, return_inverse=True)
+    # What lies beside another source's outputs may be of another step: of steps before.
+    of_source = first[source]
+    kinds: dict[AxisKind, IntArray] = {"row": rows, "channel": inside // areas, "position": inside}
+    return next((kind for kind, at in kinds.items() if (at != at[of_source]).any()), None)
 
 
 def single_row(places: Tensor, origins: Sequence[Elements]) -> bool:
     """Whether a map [..., C, 1, W] is of planes of one column."""
-    line = _line(places, places.ndim - 1)
+    line = lines_of(places)[-1]
     if places.shape[-2] > 1 or kind_along(line, origins) != "position":
         return False
-    return _features3(origins[int(_origin_of(line, origins)[0])])[2] == 1
+    return _features3(origins[int(_origin_of(line[line >= 0], origins)[0])])[2] == 1
 
 
 def planes_along(line: IntArray, origins: Sequence[Elements]) -> tuple[int, int]:
-    """Rows and columns of a line of positions: those of its origin if it is all of them."""
-    _, inside, areas = _located(line, origins)
-    which = _origin_of(line, origins)
-    _, height, width = _features3(origins[int(which[0])])
-    if len(line) == height * width and (inside % areas == np.arange(len(line))).all():
-        return height, width
+    """The fewest columns, and their rows, in which a line of positions is a window on its origin.
+
+    Such a window reads whole rows and columns of the origin's planes, or zeros. One column if there
+    is none.
+    """
+    known = line >= 0
+    _, inside, areas = _located(line[known], origins)
+    width = _features3(origins[int(_origin_of(line[known], origins)[0])])[2]
+    rows, columns = (np.full(len(line), -1) for _ in range(2))
+    rows[known], columns[known] = np.divmod(inside % areas, width)
+    for across in range(1, len(line) + 1):
+        if len(line) % across == 0 and _crosses(
+            rows.reshape(-1, across), columns.reshape(-1, across)
+        ):
+            return len(line) // across, across
     return len(line), 1
+
+
+def _crosses(rows: IntArray, columns: IntArray) -> bool:
+    """Whether each row of a plane reads one row, and each column one column; -1 are zeros."""
+    row, column = rows.max(1, keepdims=True), columns.max(0, keepdims=True)
+    read = (row >= 0) & (column >= 0)
+    return bool(
+        (rows == np.where(read, row, -1)).all() and (columns == np.where(read, column, -1)).all()
+    )
 
 
 def row_runs(line: IntArray, origins: Sequence[Elements]) -> int:
@@ -152,14 +190,20 @@ def row_runs(line: IntArray, origins: Sequence[Elements]) -> int:
     return int(np.argmax(np.append(rows, -2) != rows[0]))
 
 
-def _line(places: Tensor, axis: int) -> IntArray:
-    """Elements along one axis, at the end of all others: at the start delays leave zeros."""
-    at = tuple(slice(None) if each == axis else -1 for each in range(places.ndim))
-    return np.asarray(places[at].numpy(), np.int64)
+def lines_of(places: Tensor) -> list[IntArray]:
+    """Elements along each axis, through the last that is known: at the start delays leave zeros."""
+    elements = places.numpy()
+    at = (-1,) * elements.ndim
+    if elements[at] < 0 and len(known := np.flatnonzero(elements >= 0)):
+        at = np.unravel_index(known[-1], elements.shape)
+    return [
+        elements[(*at[:axis], slice(None), *at[axis + 1 :])].astype(np.int64)
+        for axis in range(elements.ndim)
+    ]
 
 
 def _located(line: IntArray, origins: Sequence[Elements]) -> tuple[IntArray, IntArray, IntArray]:
-    """By element: its row (calls and pools apart), its number there, and elements of a plane.
+    """By element: its row (calls apart), its number there, and elements of a plane.
 
     Outputs of two boundaries side by side, of one call and row, are of one row.
     """
@@ -167,7 +211,7 @@ def _located(line: IntArray, origins: Sequence[Elements]) -> tuple[IntArray, Int
     features = np.array([_features3(origin) for origin in origins], np.int64)
     sizes = features.prod(1)[which]
     row, inside = np.divmod(line - _firsts(origins)[which], sizes)
-    calls = [getattr(origin.of, "call", -1 - at) for at, origin in enumerate(origins)]
+    calls = [origin.call.call for origin in origins]
     return np.array(calls, np.int64)[which] * (1 << 32) + row, inside, features[which, 1:].prod(1)
 
 

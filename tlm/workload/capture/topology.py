@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
+from tlm.workload.capture.channels import by_channel
 from tlm.workload.capture.convolutions import PlainSide
 from tlm.workload.capture.edges import INPUT, Edge
 from tlm.workload.capture.norms import norm_epsilon
@@ -62,7 +63,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 bias=stage.product is not None and _has_bias(stage.product),
                 norm=_norm(stage.norm),
                 current_pool=_current_pool(stage),
-                neuron=_neuron(stage.neuron),
+                neuron=_neuron(stage),
                 pool=pools.behind.get(at),
                 groups=_groups(stage.product),
                 operand=operand,
@@ -102,8 +103,11 @@ def _shortcuts(
     return tuple(sorted(shortcuts, key=lambda shortcut: (shortcut.layer, shortcut.of)))
 
 
-def _neuron(boundary: Boundary | None) -> Neuron | None:
-    return boundary.equation.neuron if boundary is not None and boundary.equation else None
+def _neuron(stage: TopologyStage) -> Neuron | None:
+    boundary = stage.neuron
+    if boundary is None or boundary.equation is None:
+        return None
+    return by_channel(boundary.name, boundary.equation.neuron, boundary.channels, stage.out_shape)
 
 
 def _current_pool(stage: TopologyStage) -> Pool | None:

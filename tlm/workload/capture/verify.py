@@ -16,7 +16,7 @@ from tlm.workload.capture.layer_tensors import LayerTensors
 from tlm.workload.capture.products import products_hold, weight_gradient_holds
 from tlm.workload.golden.check import ROUNDING, parameter_errors, relative_error
 from tlm.workload.golden.passes import Backward, Forward
-from tlm.workload.model import Layer
+from tlm.workload.model import Layer, Norm
 from tlm.workload.values import Numbers
 
 TOLERANCE = 1e-4
@@ -60,7 +60,7 @@ def verified_iteration(recorded: Assembled) -> tuple[Iteration, Evidence]:
 def _verified(iteration: Iteration, evidence: Evidence) -> tuple[Iteration, Evidence]:
     for tensors, forward in zip(evidence.tensors, evidence.forwards, strict=True):
         trained = iteration.values.parameters[tensors.layer.index]
-        _check_forward(tensors, forward, _rounding(forward, trained.bias))
+        _check_forward(tensors, forward, _rounding(tensors.layer.norm, forward, trained.bias))
     for tensors, backward in zip(evidence.tensors, evidence.backwards, strict=True):
         _check_backward(tensors, backward)
         told = not evidence.whole and weight_gradient_holds(tensors, iteration.values, TOLERANCE)
@@ -104,11 +104,18 @@ def _check_neuron(tensors: LayerTensors) -> None:
         )
 
 
-def _rounding(forward: Forward, bias: Numbers | None) -> Numbers:
-    """What rounding may leave of a bias that a norm takes away: all there is of a dead channel."""
-    if forward.normalised is None or bias is None:
+def _rounding(norm: Norm | None, forward: Forward, bias: Numbers | None) -> Numbers:
+    """What rounding may leave of a bias that a norm takes away: all there is of a dead channel.
+
+    The mean of one adds up the same number again and again, and is rounded each time.
+    """
+    normalised = forward.normalised
+    if norm is None or normalised is None or bias is None:
         return np.zeros(1)
-    return ROUNDING * np.abs(bias)[:, None, None] * forward.normalised.inverse
+    dead = normalised.inverse * norm.epsilon**0.5 > 1 - ROUNDING
+    added_up = normalised.products.size // normalised.inverse.size
+    share = np.where(dead, max(ROUNDING, added_up * 2.0**-24), ROUNDING)
+    return np.asarray(share * np.abs(bias)[:, None, None] * normalised.inverse)
 
 
 def _check_forward(tensors: LayerTensors, forward: Forward, rounding: Numbers) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tlm.errors import WorkloadError
-from tlm.workload.bundled import bundled_folder, unknown_name
+from tlm.workload.bundled import bundled_folder, bundled_names, unknown_name
 from tlm.workload.federated.model import FederatedRun
 from tlm.workload.federated.read import FILE_NAME, read_federated
 
@@ -34,6 +34,10 @@ def open_federated(name_or_path: str) -> FederatedRun:
         return read_federated(path)
     if str(path) in federated_names():  # a name with a slash behind it
         return read_federated(bundled_folder() / path)
+    if path.is_file() or name_or_path in bundled_names():
+        raise WorkloadError(
+            f"{name_or_path} is no federated run but one job: python -m tlm run {name_or_path}"
+        )
     if len(path.parts) > 1:
         raise WorkloadError(f"{path}: expected the folder of a federated run, there is none")
     raise unknown_name(name_or_path, federated_names(), "federated run")

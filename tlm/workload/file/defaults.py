@@ -21,6 +21,7 @@ NEURON: dict[str, Any] = {
     "output": "spikes",
     "learnt": [],
     "by_channel": False,
+    "channels": {},
 }
 NORM = {"scaled": True, "shifted": True, "by_step": False, "step_scaled": False}
 SHORTCUT = {"pool": None}

@@ -18,13 +18,13 @@ from tlm.workload.file.fault import REMEDY, UNMODELLED, fault
 from tlm.workload.file.glm_json import GLM, glm_from_json, glm_to_json
 from tlm.workload.file.held import check_held, held_to_json, product_input
 from tlm.workload.file.json_reader import JsonReader
+from tlm.workload.file.neuron_json import check_channels, neuron_from_json, neuron_to_json
 from tlm.workload.file.operand_check import check_read
 from tlm.workload.file.operand_json import operand_from_json, operand_to_json
 from tlm.workload.file.pool_json import pool_from_json, pool_to_json
 from tlm.workload.file.shortcuts import check_shortcuts, rows_of
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.held import Held
-from tlm.workload.learnt import DECAYS, LEARNT
 from tlm.workload.loops import loops
 from tlm.workload.model import (
     NETWORK_INPUT,
@@ -38,14 +38,12 @@ from tlm.workload.model import (
 )
 from tlm.workload.operand import Operand
 from tlm.workload.readers import heads
-from tlm.workload.surrogate import COMPACT
 
 _LAYER_KEYS = tuple(name for name in Layer.__dataclass_fields__ if name != "addend")  # never stored
 _POOLS = ("input_pool", "current_pool", "pool")
 _HELD_KEYS = tuple(Held.__dataclass_fields__)
 _NORM_KEYS = tuple(Norm.__dataclass_fields__)
 _SHORTCUT_KEYS = tuple(Shortcut.__dataclass_fields__)
-_NEURON_KEYS = tuple(Neuron.__dataclass_fields__)
 
 
 def layers_to_json(layers: tuple[Layer, ...]) -> str:
@@ -68,8 +66,7 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
         if isinstance(layer.neuron, GLMNeuron):
             row["neuron"] = glm_to_json(layer.neuron)
         elif layer.neuron is not None:
-            neuron = {**asdict(layer.neuron), "learnt": list(layer.neuron.learnt)}
-            row["neuron"] = without_defaults(neuron, defaults.NEURON)
+            row["neuron"] = neuron_to_json(layer.neuron)
     return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -118,6 +115,7 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
         _check_dropout(path, layer)
         check_shortcuts(path, layer, layers)
         _check_membrane(path, layer, layers)
+        check_channels(path, layer)
     if all(NETWORK_INPUT not in layer.sources for layer in layers):
         raise fault(path, "layers", "a layer that reads the network's input", "none", REMEDY)
     for at in (at for loop in loops(layers) for at in loop):
@@ -236,41 +234,7 @@ class Reader(JsonReader):
             return None
         if isinstance(value, dict) and value.get("kind") == GLM:
             return glm_from_json(self, key, value)
-        row = self.record(key, with_defaults(value, defaults.NEURON), _NEURON_KEYS)
-        surrogate = self.text(f"{key}.surrogate", row["surrogate"])
-        compact = self.boolean(f"{key}.compact", row["compact"])
-        if COMPACT.get(surrogate, compact) != compact:
-            expected = f"{COMPACT[surrogate]} for a {surrogate} surrogate"
-            raise fault(self.path, f"{key}.compact", expected, compact, REMEDY)
-        return Neuron(
-            decay=self.number(f"{key}.decay", row["decay"], 0),
-            gain=self.number(f"{key}.gain", row["gain"], 0),
-            threshold=self.number(f"{key}.threshold", row["threshold"], 0),
-            reset=self.choice(f"{key}.reset", row["reset"], schema.RESETS, REMEDY),
-            detach_reset=self.boolean(f"{key}.detach_reset", row["detach_reset"]),
-            surrogate=surrogate,
-            surrogate_width=self.number(f"{key}.surrogate_width", row["surrogate_width"], 0),
-            surrogate_peak=self.number(f"{key}.surrogate_peak", row["surrogate_peak"], 0),
-            compact=compact,
-            reset_value=self.number(f"{key}.reset_value", row["reset_value"]),
-            offset=self.number(f"{key}.offset", row["offset"]),
-            initial=self.number(f"{key}.initial", row["initial"]),
-            fires_at_threshold=self.boolean(f"{key}.fires_at_threshold", row["fires_at_threshold"]),
-            current_decay=self.number(f"{key}.current_decay", row["current_decay"], 0),
-            output=self.choice(f"{key}.output", row["output"], schema.OUTPUTS, REMEDY),
-            learnt=self.learnt(f"{key}.learnt", row["learnt"]),
-            by_channel=self.boolean(f"{key}.by_channel", row["by_channel"]),
-        )
-
-    def learnt(self, key: str, value: Any) -> tuple[str, ...]:
-        """Names of the numbers of a neuron that learn; of those that set its decay one at most."""
-        if not isinstance(value, list) or len(value) != len(set(map(str, value))):
-            raise fault(self.path, key, "a list of different names", value, REMEDY)
-        names = tuple(self.choice(f"{key}[{at}]", name, LEARNT, REMEDY)
-                      for at, name in enumerate(value))  # fmt: skip
-        if sum(name in DECAYS for name in names) > 1:
-            raise fault(self.path, key, f"one of {', '.join(DECAYS)} at most", value, REMEDY)
-        return names
+        return neuron_from_json(self, key, value)
 
 
 def _check_dropout(path: Path, layer: Layer) -> None:

@@ -14,7 +14,7 @@ from tlm.workload.golden.network import backward, forward
 from tlm.workload.golden.neuron import fires, near_threshold
 from tlm.workload.golden.passes import FREE, Backward, Forced, Forward
 from tlm.workload.learnt import LEARNT
-from tlm.workload.model import Layer, Neuron, Recording, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Recording, Workload
 from tlm.workload.values import Numbers, Values
 
 _BLOCK_ELEMENTS = 1 << 17
@@ -92,8 +92,8 @@ def parameter_errors(
 
     The bias of a normalised layer is left out: its gradient is zero but for rounding. Where a norm
     follows, now or further on, what a sum over dY adds up cancels; so a difference that rounding
-    makes of the sum of |dY| is none, of a bias and of weights that read sums of spikes. Nor is one
-    that it makes of what neurons add to the gradient of a number of their equation.
+    makes of the sum of |dY| is none, of a bias and of weights but those that read analog frames.
+    Nor is one that it makes of what neurons add to the gradient of a number of their equation.
     """
     recorded = values.parameter_gradients[layer.index].named()
     if layer.norm is not None:
@@ -104,7 +104,8 @@ def parameter_errors(
         name: relative_error(rebuilt.gradient(name), gradient)
         for name, gradient in recorded.items()
     }
-    largest = {"bias": 1, "weights": 0 if layer.input_kind == "analog" else len(layer.sources)}
+    frames = layer.input_kind == "analog" and NETWORK_INPUT in layer.sources
+    largest = {"bias": 1.0, "weights": 0.0 if frames else float(np.abs(rebuilt.inputs).max())}
     for name in sorted(errors.keys() & largest.keys()):
         summed = np.abs(rebuilt.dY).sum((0, 1, 3, 4)).max()
         difference = np.abs(rebuilt.gradient(name) - recorded[name]).max(initial=0.0)

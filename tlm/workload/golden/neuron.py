@@ -113,8 +113,9 @@ def potentials(neuron: Neuron, current: Numbers, spikes: BoolArray | None = None
     potential = np.empty_like(current)
     membrane = np.full_like(current[0], neuron.initial)
     synaptic = np.zeros_like(current[0])
+    current_based = np.any(neuron.current_decay)
     for step, now in enumerate(current):
-        synaptic = neuron.current_decay * synaptic + now if neuron.current_decay else now
+        synaptic = neuron.current_decay * synaptic + now if current_based else now
         charged = neuron.decay * membrane + neuron.gain * synaptic
         if np.any(neuron.offset):
             charged += neuron.offset
@@ -166,6 +167,7 @@ def _backward(
     """Carry the gradient back through time; returns dI."""
     dI = np.empty_like(potential)
     later, flowing = np.zeros_like(potential[0]), np.zeros_like(potential[0])
+    current_based = np.any(neuron.current_decay)
     for step in reversed(range(len(potential))):
         share = carried(neuron, spikes[step].astype(potential.dtype))
         if not neuron.detach_reset and neuron.reset != "none":
@@ -175,6 +177,6 @@ def _backward(
         direct = 1.0 if neuron.output == "membrane" else slope[step]
         later = dS[step] * direct + neuron.decay * later * share
         arriving = neuron.gain * later
-        flowing = arriving + neuron.current_decay * flowing if neuron.current_decay else arriving
+        flowing = arriving + neuron.current_decay * flowing if current_based else arriving
         dI[step] = flowing
     return dI

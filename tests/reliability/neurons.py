@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from tlm.workload.channels import CONSTANTS
+from tlm.workload.learnt import set_by
 from tlm.workload.model import Layer, Neuron
 from tlm.workload.readers import heads
 
@@ -28,13 +31,25 @@ def with_neurons(draw: st.DrawFn, layers: list[Layer]) -> list[Layer]:
 @st.composite
 def _neurons(draw: st.DrawFn, layer: Layer) -> Neuron:
     """Another form of a layer's neurons."""
-    return replace(
+    neuron = replace(
         layer.neuron,
         reset=draw(st.sampled_from(("hard", "soft"))),
         detach_reset=draw(st.booleans()),
         current_decay=draw(st.sampled_from((0.0, 0.75))),
         learnt=draw(st.sampled_from(LEARNT)),
         by_channel=draw(st.booleans()),
+    )
+    names = draw(st.sets(st.sampled_from(CONSTANTS), max_size=3))
+    return by_channel(neuron, names - set_by(neuron), layer.out_shape[0])
+
+
+def by_channel(neuron: Neuron, several: Collection[str], channels: int) -> Neuron:
+    """The neuron, of whose constants these differ from channel to channel."""
+    names = [name for name in CONSTANTS if name in several]
+    values = tuple(0.25 + channel / (2 * channels) for channel in range(channels))
+    mean = sum(values) / channels
+    return replace(
+        neuron, **dict.fromkeys(names, mean), channels=tuple((name, values) for name in names)
     )
 
 

@@ -361,8 +361,6 @@ def test_sinabs(options: dict[str, Any], tmp_path: Path) -> None:
     if "reset_fn" in options:
         options = {"reset_fn": pytest.importorskip("sinabs.activation").MembraneSubtract()}
     net = sinabs_net(**options)
-    with pytest.raises(WorkloadError, match=r"1\.tau_mem: is learnt"):
-        Capture(net, steps=T, time_axis=1)
     net[1].requires_grad_(False)
     net[3].requires_grad_(False)
     inputs = (torch.rand(B, T, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
@@ -373,6 +371,66 @@ def test_sinabs(options: dict[str, Any], tmp_path: Path) -> None:
     assert job.load(0).spikes[1].any()
     with pytest.raises(WorkloadError, match=r"left over.*reset_states"), cap.at(1):
         net(inputs)
+
+
+@pytest.mark.parametrize(
+    ("options", "learnt"),
+    [
+        ({}, "leak"),
+        ({"norm_input": False}, "decay"),
+        ({"norm_input": False, "tau_syn": 2.0}, "decay"),
+        ({"train_alphas": True}, "leak"),
+        ({"tau_mem": torch.linspace(2, 5, 16)}, "leak"),
+    ],
+)
+def test_time_constants_of_sinabs_learn(
+    options: dict[str, Any], learnt: str, tmp_path: Path
+) -> None:
+    """Unless somebody says otherwise; of a synapse they may not."""
+    net = sinabs_net(**options)
+    net[3].requires_grad_(False)
+    net[3] = net[3] if "tau_mem" not in options else sinabs_net()[3].requires_grad_(False)
+    if "tau_syn" in options:
+        with pytest.raises(WorkloadError, match=r"1\.tau_syn: is learnt"):
+            Capture(net, steps=T, time_axis=1)
+        net[1].tau_syn.requires_grad_(False)
+    inputs = (torch.rand(B, T, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    cap = Capture(net, steps=T, time_axis=1)
+    with cap.at(0):
+        F.cross_entropy(net(inputs).mean(1), LABELS).backward()
+    job = cap.save(tmp_path / "job.h5", level="value")
+    assert [layer.neuron.learnt for layer in job.layers] == [(learnt,), ()]
+    values = job.load_values(0)
+    assert values.parameter_gradients[0].constants[learnt].any()
+    alpha = net[1].alpha_mem_calculated.detach().reshape(-1).numpy()
+    expected = 1 - alpha if learnt == "leak" else alpha
+    assert values.parameters[0].constants[learnt] == pytest.approx(expected, rel=1e-3)
+    result = run_job(job, overrides=["cores=4"], out=tmp_path / "run", trace="off")
+    assert result.ok, result.summary.broken
+
+
+def test_a_leaky_read_out_of_sinabs(tmp_path: Path) -> None:
+    """ExpLeak returns its potential."""
+    net = sinabs_net()
+    net[3] = pytest.importorskip("sinabs.layers").ExpLeak(tau_mem=4.0)
+    inputs = (torch.rand(B, T, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    cap = Capture(net, steps=T, time_axis=1)
+    with cap.at(0):
+        F.cross_entropy(net(inputs).mean(1), LABELS).backward()
+    job = cap.save(tmp_path / "job.h5", level="value")
+    assert [layer.membrane_output for layer in job.layers] == [False, True]
+    assert job.layers[1].neuron.learnt == ("decay",)
+    net[3] = pytest.importorskip("sinabs.layers").ExpLeak(tau_mem=4.0, min_v_mem=-1.0)
+    with pytest.raises(WorkloadError, match=r"3: a job's neuron.*use min_v_mem=None"):
+        Capture(net, steps=T, time_axis=1)
+
+
+def test_what_a_time_constant_sets_beside_a_synapse() -> None:
+    """With norm_input the gain is no number of the decay alone."""
+    net = sinabs_net(tau_syn=2.0)
+    net[1].tau_syn.requires_grad_(False)
+    with pytest.raises(WorkloadError, match=r"1\.tau_mem: learns.*use norm_input=False"):
+        Capture(net, steps=T, time_axis=1)
 
 
 def test_sinabs_beyond_a_job() -> None:

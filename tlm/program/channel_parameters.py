@@ -76,24 +76,27 @@ def sum_learnt(
         tile.add_signals((builder.done.expect(channel_sums(builder, layer_plan, part)),))
 
 
-def sends_gradients(layer_plan: LayerPlan, part: Slice) -> bool:
-    """Whether a slice has sums of its channels for another that owns them."""
-    return bool(layer_plan.walk_parameters) and layer_plan.replicas(part)[0].index != part.index
-
-
 def send_gradients(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, tile: TileDraft
 ) -> None:
     """Let a tile of the reduction send the sums of a slice to the owner of its channels."""
-    if not sends_gradients(layer_plan, part):
-        return
     numbers = sum(map(layer_plan.numbers, layer_plan.walk_parameters))
     count = length(part.neurons.channels) * numbers
     owner = layer_plan.replicas(part)[0]
+    if not count or owner.index == part.index:
+        return
     tile.add_needs((channel_sums(builder, layer_plan, part),))
     nbytes = ceil_div(count * builder.plan.chip.precision.partial_sum, 8)
     arrives = (channel_sums(builder, layer_plan, owner),)
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
+
+
+def send_gradients_alone(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
+    """Append a tile that sends them, where there are no weights whose reduction they could join."""
+    owner = layer_plan.replicas(part)[0]
+    if layer_plan.walk_parameters and owner.index != part.index:
+        tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
+        send_gradients(builder, layer_plan, part, tile)
 
 
 def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
@@ -119,7 +122,7 @@ def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: S
 
 
 def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the update of every channel by its owner, piece by piece.
+    """Append the update of every channel by its owner, as many at a time as have room.
 
     The first slice updates numbers of the layer.
     """

@@ -12,7 +12,7 @@ from tlm.program.builder import ProgramBuilder, once, wide_accesses
 from tlm.program.channel_parameters import (
     reduce_layer_numbers,
     send_gradients,
-    sends_gradients,
+    send_gradients_alone,
     update_parameters,
 )
 from tlm.program.rewiring import rewire, rewired_words, send_to_replicas
@@ -46,26 +46,19 @@ def _owned(layer_plan: LayerPlan, part: Slice) -> Span:
     return start + low, start + high
 
 
-def _other_owners(layer_plan: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
-    """The other replicas of a slice that own any weights, with those that they own."""
-    if not layer_plan.layer.weighted:
-        return []
-    replicas = (r for r in layer_plan.replicas(part) if r.index != part.index)
-    return [(r, span) for r in replicas if length(span := _owned(layer_plan, r))]
-
-
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the reduction of dW: every replica sends the other replicas their shares.
-
-    Gradients of what is trained of channels go along, also where there are no weights.
-    """
+    """Append the reduction of dW: every replica sends the other replicas their shares."""
     for part in layer_plan.cut.slices:
         reduce_layer_numbers(builder, layer_plan, part)
-        others = _other_owners(layer_plan, part)
-        if not others and not sends_gradients(layer_plan, part):
+        if not layer_plan.layer.weighted:
+            send_gradients_alone(builder, layer_plan, part)
+            continue
+        replicas = (r for r in layer_plan.replicas(part) if r.index != part.index)
+        others = [(r, span) for r in replicas if length(span := _owned(layer_plan, r))]
+        if not others:
             continue
         tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
-        if others and layer_plan.stored.dW == "dram":
+        if layer_plan.stored.dW == "dram":
             _read_spilled(builder, layer_plan, part, [span for _, span in others], tile)
         for replica, (low, high) in others:
             nbytes = ceil_div((high - low) * builder.plan.chip.precision.partial_sum, 8)
@@ -76,14 +69,14 @@ def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 
 def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the update of all that a layer trains, streamed through the optimizer's memory."""
+    """Append the update of weights, and of what else is trained."""
     if layer_plan.layer.weighted:
         _update_weights(builder, layer_plan)
     update_parameters(builder, layer_plan)
 
 
 def _update_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
-    """Append the update of every slice's share of the weights."""
+    """Append that of every slice's share, streamed through the optimizer's memory."""
     state = layer_plan.addressed.trained("W")
     bits = sum(tensor.bits for tensor in state)
     stored = layer_plan.stored
@@ -146,7 +139,7 @@ def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 
 def guard_old_weights(builder: ProgramBuilder) -> None:
-    """Let the last tile of every phase that reads a layer's weights release the old ones.
+    """Let the last tile of every phase that reads what a layer trains release the old of it.
 
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """

@@ -74,8 +74,9 @@ def critical_path(trace: Trace) -> CriticalPath:
     with a write or message of its own, one for other work with a computation of another engine,
     of the same core if there is one. A transaction divides into request and response (NoC, or
     queue) and its time in the channel (DRAM); it was issued when its engine came to an interval's
-    end, or when another transaction of the engine freed a place in the DMA's window. A wait
-    without such a cause counts as itself. Ties go to the first recorded.
+    end, when another transaction of the engine freed a place in the DMA's window, or, of a read,
+    when a write made its data readable. A wait without such a cause counts as itself. Ties go to
+    the first recorded.
 
     Raises:
         TraceError: the trace covers a part of its run only.
@@ -183,6 +184,8 @@ class _Walk:
                 return unit, begin
             moves = self._ending(begin)
             earlier = moves[self._moves["initiator"][moves] == unit]
+            if not len(earlier) and row["command"] == READ:
+                earlier = moves[self._moves["command"][moves] == WRITE]
             if not len(earlier) or self._moves["begin_req"][earlier[0]] == begin:
                 return unit, begin
             move = int(earlier[0])

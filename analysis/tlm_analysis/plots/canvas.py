@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from tlm.files import make_folder, whole_file
 
@@ -56,6 +58,16 @@ def style() -> Iterator[None]:
 def new_figure(height_inch: float = HEIGHT_INCH) -> Figure:
     """An empty figure of the common width, with constrained layout."""
     return Figure(figsize=(WIDTH_INCH, height_inch), dpi=DPI, layout="constrained")
+
+
+def plain_log(axis: Axis, *ticks: float) -> None:
+    """A logarithmic axis whose ticks, ``ticks`` times powers of ten, are plain numbers.
+
+    matplotlib writes powers as mathematics, which no figure here shows.
+    """
+    axis.set_major_locator(LogLocator(subs=ticks or (1.0,)))
+    axis.set_major_formatter("{x:,.10g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def mark(figure: Figure, note: str) -> Figure:

@@ -31,7 +31,7 @@ def density_figure(
     grids = {kind: _grid(rows[kind], steps) for kind in kinds}
     top = max((float(grid.max()) for grid in grids.values() if grid.count()), default=1.0)
     with style():
-        figure = new_figure(min(9.0, 2.6 + 0.45 * len(names)))
+        figure = new_figure(max(min(9.0, 2.6 + 0.45 * len(names)), 1.5 + 0.19 * len(names)))
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
         for axes, (kind, grid) in zip(panels, grids.items(), strict=True):
             image = axes.imshow(

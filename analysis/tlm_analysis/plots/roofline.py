@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 from tlm_analysis.findings.roofline import Roofline
 from tlm_analysis.plots.canvas import (
@@ -16,6 +15,7 @@ from tlm_analysis.plots.canvas import (
     PURPLE,
     VERMILION,
     new_figure,
+    plain_log,
     style,
 )
 
@@ -46,8 +46,7 @@ def roofline_figure(roof: Roofline) -> Figure:
         axes.set_xscale("log")
         axes.set_yscale("log")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=True))
-            axis.set_minor_formatter(NullFormatter())
+            plain_log(axis, 1, 2, 5)
         axes.set_ylim(min([p.gmac_s for p in roof.points]) / 2, roof.peak_gmac_s * 2)
         axes.set_xlabel("multiply-accumulates executed a DRAM byte")
         axes.set_ylabel("rate while active (GMAC/s)")

@@ -9,8 +9,17 @@ from matplotlib.figure import Figure
 
 from tlm.workload import Recording, Workload
 from tlm.workload.report.density import densities, hidden_by_step
-from tlm_analysis.plots.canvas import BLUE, GREEN, VERMILION, new_figure, save, style
+from tlm_analysis.plots.canvas import (
+    BLUE,
+    GREEN,
+    HEIGHT_INCH,
+    VERMILION,
+    new_figure,
+    save,
+    style,
+)
 
+TITLE_LETTERS = 112  # that fit side by side above the rasters of a row
 SHOWN_NEURONS = 400  # of a layer's raster: what 800 pixels can tell apart
 TENSORS = {"spikes": ("S", BLUE), "masks": ("m", GREEN), "dU": ("dU", VERMILION)}
 
@@ -39,11 +48,12 @@ def plot_workload(workload: Workload, folder: str | Path) -> list[Path]:
 
 def density_figure(workload: Workload, recording: Recording) -> Figure:
     """Share of non-zero elements of S, m and dU, a map of layer against step each."""
-    figure = new_figure()
+    names = [layer.name for layer in workload.layers]
+    figure = new_figure(max(HEIGHT_INCH, 1.5 + 0.22 * len(names)))
     measured = densities(recording)
     figure.suptitle(f"{_title(workload)}, iteration {recording.iteration}: share of non-zeros")
     tensors = _tensors(recording)
-    row = figure.subplots(1, len(tensors), squeeze=False)[0]
+    row = figure.subplots(1, len(tensors), squeeze=False, sharey=True)[0]
     for axes, (name, (symbol, _)) in zip(row, tensors.items(), strict=True):
         shares = np.array(getattr(measured, name), np.float64)
         if name != "dU":
@@ -53,23 +63,26 @@ def density_figure(workload: Workload, recording: Recording) -> Figure:
         image = axes.imshow(shares, aspect="auto", vmin=0, cmap="viridis")
         figure.colorbar(image, ax=axes, shrink=0.6)
         axes.set(title=symbol, xlabel="time step")
-        axes.set_yticks(range(len(workload.layers)), [layer.name for layer in workload.layers])
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    row[0].set_yticks(range(len(names)), names)
     return figure
 
 
 def raster_figure(workload: Workload, recording: Recording) -> Figure:
     """Spikes of the first sample: neurons, evenly chosen, against time."""
-    figure = new_figure()
-    figure.suptitle(f"{_title(workload)}, iteration {recording.iteration}: spikes of sample 0")
     layers = [layer for layer in workload.layers if layer.neuron is not None]
     columns = min(4, len(layers))
-    grid = figure.subplots(-(-len(layers) // columns), columns, squeeze=False, sharex=True)
+    rows = -(-len(layers) // columns)
+    figure = new_figure(max(HEIGHT_INCH, 1.4 * rows))
+    figure.suptitle(f"{_title(workload)}, iteration {recording.iteration}: spikes of sample 0")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
     for axes, layer in zip(grid.flat, layers, strict=False):
         trains = recording.spikes[layer.index][:, 0].reshape(workload.steps, -1)
         stride = -(-trains.shape[1] // SHOWN_NEURONS)
         steps, neurons = np.nonzero(trains[:, ::stride])
         axes.scatter(steps, neurons * stride, s=3, color=BLUE, linewidths=0)
-        axes.set(title=layer.name, xlim=(-0.5, workload.steps - 0.5), ylim=(0, trains.shape[1]))
+        axes.set_title(_ending(layer.name, TITLE_LETTERS // columns), size=11)
+        axes.set(xlim=(-0.5, workload.steps - 0.5), ylim=(0, trains.shape[1]))
     for axes in list(grid.flat)[len(layers) :]:
         axes.set_axis_off()
     figure.supxlabel("time step")
@@ -101,6 +114,11 @@ def progress_figure(workload: Workload, recordings: list[Recording]) -> Figure:
 def _tensors(recording: Recording) -> dict[str, tuple[str, str]]:
     """Those of ``TENSORS`` that were recorded: of a job for inference spikes alone."""
     return {name: shown for name, shown in TENSORS.items() if getattr(recording, name)}
+
+
+def _ending(name: str, letters: int) -> str:
+    """The end of a name, where names of layers differ, if it is too long for its place."""
+    return name if len(name) <= letters else f"..{name[2 - letters :]}"
 
 
 def _title(workload: Workload) -> str:

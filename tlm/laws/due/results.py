@@ -47,7 +47,7 @@ def _results(
     yield Phase.GRAD, pairs, prod(layer.out_shape)
     if facts.recomputed:
         yield Phase.RECOMPUTE, pairs, products
-    if layer.weighted or facts.trained_count:
+    if layer.weighted or facts.numbers:
         yield Phase.UPDATE, [(BATCH, BATCH)], facts.trained_count
     if not layer.multiplies:
         return

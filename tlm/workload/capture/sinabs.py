@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,42 +11,81 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.workload.capture.beyond import inexpressible
 from tlm.workload.capture.constants import Constant, constants
-from tlm.workload.capture.declared import Declared, declare
+from tlm.workload.capture.declared import Declared, declare, learns
 from tlm.workload.capture.probe import SpikeFunction, measure
 
-_KINDS = ("LIF", "LIFSqueeze", "IAF", "IAFSqueeze")
+_SPIKING = ("LIF", "LIFSqueeze", "IAF", "IAFSqueeze")
+_SILENT = ("ExpLeak", "ExpLeakSqueeze")
 
 
 def sinabs_equation(name: str, module: Any) -> Declared:
     """i = a_syn (i + I), V = a_mem V + (1 - a_mem if norm_input) i; [B, T, ...].
 
     Source: ``lif_forward_single`` of sinabs.layers.functional. Its subtraction passes gradients,
-    its reset to zero does not. Raises WorkloadError for what no job can say.
+    its reset to zero does not. ExpLeak returns V and never spikes. tau_mem, or alpha_mem, may
+    learn: they set the decay, or with norm_input the leak. Raises WorkloadError for what no job
+    can say.
     """
     kind = type(module).__name__
-    if kind not in _KINDS:
+    if kind not in (*_SPIKING, *_SILENT):
         raise inexpressible(name, kind, "LIF")
-    _check_options(name, module)
-    memory = 1.0 if kind.startswith("IAF") else _decay(name, module, "mem")
-    synaptic = module.alpha_syn if module.train_alphas else module.tau_syn
-    synapse = None if synaptic is None else _decay(name, module, "syn")
-    soft = type(module.reset_fn).__name__ == "MembraneSubtract"
-    threshold = constants(f"{name}.spike_threshold", module.spike_threshold)
-    equation = declare(
-        spike=_step(name, module, threshold),
-        decay=memory,
-        gain=(1 - memory if module.norm_input else 1.0) * (1.0 if synapse is None else synapse),
-        threshold=threshold,
-        reset="soft" if soft else "hard",
-        detach_reset=not soft,
-        reset_value=getattr(module.reset_fn, "subtract_value", None) if soft else 0.0,
-        current_decay=0.0 if synapse is None else synapse,
-    )
+    synaptic = (module.alpha_syn if module.train_alphas else module.tau_syn) is not None
+    synapse = _decay(name, module, "syn") if synaptic else None
+    memory = 1.0 if kind.startswith("IAF") else _decay(name, module, "mem", may_learn=True)
+    terms: dict[str, Any] = {
+        "decay": memory,
+        "gain": (1 - memory if module.norm_input else 1.0) * (1.0 if synapse is None else synapse),
+        "current_decay": 0.0 if synapse is None else synapse,
+        **_learnt(name, module, synaptic),
+    }
+    _check_options(name, module, spiking=kind in _SPIKING)
+    if kind in _SILENT:
+        equation = declare(**terms, reset="none", output="membrane")
+    else:
+        equation = _spiking(name, module, terms)
     return replace(
         equation,
         state=lambda node, _: node.v_mem if node.is_state_initialised() else None,
         remedy="call sinabs.reset_states(net) before each mini-batch",
     )
+
+
+def _spiking(name: str, module: Any, terms: dict[str, Any]) -> Declared:
+    """The equation of neurons that spike, whose potential follows from ``terms``."""
+    soft = type(module.reset_fn).__name__ == "MembraneSubtract"
+    threshold = constants(f"{name}.spike_threshold", module.spike_threshold)
+    return declare(
+        spike=_step(name, module, threshold),
+        threshold=threshold,
+        reset="soft" if soft else "hard",
+        detach_reset=not soft,
+        reset_value=getattr(module.reset_fn, "subtract_value", None) if soft else 0.0,
+        **terms,
+    )
+
+
+def _learnt(name: str, module: Any, synaptic: bool) -> dict[str, Any]:
+    """What ``declare`` is told of a time constant that learns; nothing of a fixed one."""
+    parameter = "alpha_mem" if module.train_alphas else "tau_mem"
+    value = getattr(module, parameter)
+    if value is None or not value.requires_grad:
+        return {}
+    if module.norm_input and synaptic:
+        raise WorkloadError(
+            f"{name}.{parameter}: learns, and what the input is multiplied with follows from it "
+            "and from the synapse's decay, which no job can say; use norm_input=False, or fix it "
+            "with requires_grad_(False)"
+        )
+    decay: Callable[[Any], Any] = _decay_of_tau if parameter == "tau_mem" else lambda alpha: alpha
+    if module.norm_input:
+        learnt = {"leak": learns(parameter, lambda value: 1 - decay(value))}
+    else:
+        learnt = {"decay": learns(parameter, decay)}
+    return {"learnt": learnt, "by_channel": value.numel() > 1}
+
+
+def _decay_of_tau(tau: Any) -> Any:
+    return (-1 / tau).exp()
 
 
 def _step(name: str, module: Any, threshold: Constant) -> SpikeFunction:
@@ -67,21 +107,23 @@ def _step(name: str, module: Any, threshold: Constant) -> SpikeFunction:
     return lowest
 
 
-def _decay(name: str, module: Any, of: str) -> Constant:
-    """exp(-1 / tau), rounded as the module has it."""
-    if module.train_alphas:
-        return constants(f"{name}.alpha_{of}", getattr(module, f"alpha_{of}"))
-    constants(f"{name}.tau_{of}", getattr(module, f"tau_{of}"))
-    return constants(f"{name}.tau_{of}", getattr(module, f"alpha_{of}_calculated").detach())
+def _decay(name: str, module: Any, of: str, *, may_learn: bool = False) -> Constant:
+    """exp(-1 / tau), rounded as the module has it; where it begins if it learns and may."""
+    parameter = f"alpha_{of}" if module.train_alphas else f"tau_{of}"
+    value = getattr(module, parameter)
+    constants(f"{name}.{parameter}", value.detach() if may_learn else value)
+    return constants(f"{name}.{parameter}", getattr(module, f"alpha_{of}_calculated").detach())
 
 
-def _check_options(name: str, module: Any) -> None:
+def _check_options(name: str, module: Any, *, spiking: bool) -> None:
     reset = module.reset_fn
     known = type(reset).__name__ in ("MembraneSubtract", "MembraneReset")
+    several = getattr(module.spike_fn, "__name__", "") != "SingleSpike"
+    elsewhere = not known or getattr(reset, "reset_value", 0.0) != 0
     for wrong, remedy in (
-        (getattr(module.spike_fn, "__name__", "") != "SingleSpike", "spike_fn=SingleSpike"),
+        (several and spiking, "spike_fn=SingleSpike"),
         (module.min_v_mem is not None, "min_v_mem=None"),
-        (not known or getattr(reset, "reset_value", 0.0) != 0, "reset_fn=MembraneReset()"),
+        (elsewhere and spiking, "reset_fn=MembraneReset()"),
     ):
         if wrong:
             raise WorkloadError(

@@ -20,18 +20,30 @@ from tests.program.jobs import built, corrupt, tiles_of
 from tests.program.test_shortcuts import SOME, energy
 from tests.reliability.probe import CHIPS, SMALL
 from tlm.space.phase import Phase
+from tlm.space.region import length
 from tlm.workload.model import Pool
 
 BLOCK = 16 * 4 * 4  # elements of a step of a sample of the job below
 
 
-def chain():
+def chain(batch=1):
     """conv0 -> neurons without weights -> conv2, all of 16 channels of 4 x 4 pixels."""
     net = builder((16, 4, 4))
     net.conv(16, kernel=1)
     identity(net, [0])
     net.conv(16, kernel=1)
-    return workload(net.layers, 1, 1)
+    return workload(net.layers, 1, batch)
+
+
+def learning(job, by_channel):
+    """The job, in which neurons without weights learn their decay."""
+    layers = [
+        replace(layer, neuron=replace(layer.neuron, learnt=("decay",), by_channel=by_channel))
+        if layer.kind == "identity" and layer.neuron is not None
+        else layer
+        for layer in job.layers
+    ]
+    return replace(job, layers=tuple(layers))
 
 
 def test_neurons_behind_neurons_counted_by_hand():
@@ -58,6 +70,35 @@ def test_neurons_behind_neurons_counted_by_hand():
         plan, program = built(job, recording(job), *chip)
         [fp] = tiles_of(program, Phase.FP, 1)
         corrupt(fp, part, value)
+        assert broken_laws(plan, program, *chip)[0]
+
+
+@pytest.mark.parametrize(("by_channel", "count"), [(False, 1), (True, 16)])
+@pytest.mark.parametrize("split", ["spatial", "batch"])
+def test_what_neurons_without_weights_learn_is_updated(by_channel, count, split):
+    """Every slice reads its numbers in FP and in GRAD; sums go to the owner, which updates them."""
+    job, chip = learning(chain(2), by_channel), ("cores=4", f"mapping.split={split}")
+    plan, program = built(job, recording(job), *chip)
+    layer_plan = plan.layers[1]
+    slices, number = layer_plan.cut.slices, layer_plan.addressed.weights["decay"]
+    assert len(slices) > 1
+    read = [
+        (tile.phase, nbytes)
+        for tile in program.all_tiles()
+        for at, nbytes in tile.reads
+        if number.address <= at < number.address + number.nbytes
+    ]
+    in_all = 2 * sum(length(part.neurons.channels) if by_channel else 1 for part in slices)
+    for phase in (Phase.FP, Phase.GRAD):
+        assert sum(nbytes for at, nbytes in read if at == phase) == in_all
+    owners = len(slices) if not by_channel else len(layer_plan.replicas(slices[0]))
+    assert energy(program, Phase.UPDATE, 1, "wg.update_op_adam") == count
+    assert energy(program, Phase.UPDATE, 1, "wg.reduce_add") == count * (owners - 1)
+    assert sum(tile.covers for tile in tiles_of(program, Phase.UPDATE, 1)) == count
+    assert broken_laws(plan, program, *chip)[0] == []
+    for part, value in (("covers", 0), ("writes", ()), ("needs", ())):
+        plan, program = built(job, recording(job), *chip)
+        corrupt(tiles_of(program, Phase.UPDATE, 1)[0], part, value)
         assert broken_laws(plan, program, *chip)[0]
 
 

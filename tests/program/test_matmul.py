@@ -11,15 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.laws.test_laws import Run
-from tests.program.jobs import array_overrides
+from tests.program.graphs import NORM
+from tests.program.jobs import array_overrides, tiles_of
 from tests.reliability.matmuls import with_attention
 from tests.reliability.networks import Draw, RandomTensors
-from tlm.errors import WorkloadError
+from tlm.errors import MappingError, WorkloadError
 from tlm.running.structures import check_structures
+from tlm.space.phase import Phase
 from tlm.workload.builder import Builder
 from tlm.workload.held import Held
 from tlm.workload.input_kind import kind_of
-from tlm.workload.model import Pool, Recording, Workload
+from tlm.workload.model import Norm, Pool, Recording, Workload
 from tlm.workload.operand import Gate, Line, Operand, Part, Term, Window
 from tlm.workload.surrogate import lif_neuron
 
@@ -130,24 +132,21 @@ def test_attention_breaks_no_law(mode, order, split):
     assert "held operands in their buffers" in {check.name for check in run.checks()}
 
 
-def refusal(job, neuron=None, **held):
-    """What is said of a job whose last matmul holds something else, or has other neurons."""
+def refusal(job, **held):
+    """What is said of a job whose last matmul holds something else."""
     layers = list(job.layers)
     at = max(layer.index for layer in layers if layer.held is not None)
     layers[at] = replace(layers[at], held=replace(layers[at].held, **held))
-    layers[at] = replace(layers[at], neuron=neuron or layers[at].neuron)
     with pytest.raises(WorkloadError, match="which the chip model does not run yet") as refused:
         check_structures(replace(job, layers=tuple(layers)))
     return str(refused.value)
 
 
 def test_what_is_not_run_is_refused():
-    """Sums, pools and gates in what a matmul holds; numbers that are trained behind it."""
+    """Sums, pools and gates in what a matmul holds."""
     job, _ = attention("q k' first")
     check_structures(job)
-    check_structures(training := replace(job, mode="training"))
-    learning = replace(lif_neuron(), learnt=("decay",))
-    assert "numbers that are trained behind a product" in refusal(training, neuron=learning)
+    check_structures(replace(job, mode="training"))
     assert "a sum of layers in what it holds" in refusal(job, sources=(1, 2))
     pooled = Operand((Part(CHANNELS, (Term(2, (Pool("max", (3, 3), (1, 1), (1, 1)),)),)),))
     assert "a pool in what it holds" in refusal(job, operand=pooled)
@@ -155,6 +154,48 @@ def test_what_is_not_run_is_refused():
     assert "products of spikes in what it holds" in refusal(job, operand=gated, sources=(1, 2))
     summed = Operand((Part(CHANNELS, (Term(1), Term(2))),))
     assert "a sum of layers in what it holds" in refusal(job, operand=summed, sources=(1, 2))
+
+
+TRAINED = {
+    "decay and threshold": {"learnt": ("decay", "threshold")},
+    "leaks of channels": {"learnt": ("leak",), "by_channel": True},
+    "norm": {},
+    "norm by step": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("split", "policy"), [("auto", "exact"), ("batch", "frozen"), ("spatial", "exact")]
+)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("what", TRAINED)
+def test_numbers_trained_behind_attention_break_no_law(what, order, split, policy):
+    """What neurons learn; scale and shift of a norm, whose gradients are dense."""
+    job, recorded = trained(order)
+    [at] = [layer.index for layer in job.layers if layer.held is not None and layer.neuron]
+    layers, dY = list(job.layers), list(recorded.dY)
+    neuron, norm = replace(layers[at].neuron, **TRAINED[what]), None
+    if what.startswith("norm"):
+        by_step = what == "norm by step"
+        norm, dY[at] = Norm("batch", 1e-5, by_step, by_step=by_step), np.ones_like(dY[at])
+    layers[at] = replace(layers[at], neuron=neuron, norm=norm)
+    changed = replace(job, layers=tuple(layers)), replace(recorded, dY=tuple(dY))
+    check_structures(changed[0])
+    run = Run(f"mapping.split={split}", f"mapping.batch_norm={policy}", of=changed)
+    assert run.broken() == []
+    count = (len(neuron.learnt) or 2) * (1 if not (norm or neuron.by_channel) else CHANNELS)
+    updated = sum(tile.covers for tile in tiles_of(run.program, Phase.UPDATE, at))
+    assert updated == count * (job.steps if norm is not None and norm.by_step else 1)
+
+
+def test_a_norm_behind_attention_is_not_folded():
+    """There are no weights to fold it into."""
+    job, recorded = trained(ORDERS[0])
+    layers = [
+        replace(each, norm=NORM) if each.held and each.neuron else each for each in job.layers
+    ]
+    with pytest.raises(MappingError, match="no weights to fold it into; use exact or frozen"):
+        Run("mapping.batch_norm=folded", of=(replace(job, layers=tuple(layers)), recorded))
 
 
 CHIPS = {

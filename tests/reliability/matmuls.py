@@ -117,6 +117,7 @@ def _matmul(
             layer, out_shape=layer.product_shape, bias=False, operand=read.operand, groups=heads,
             held=Held((held.layer.index,), held.operand, **turned, scale=draw(SCALES)),
             neuron=draw(st.sampled_from((lif_neuron(), None))),
+            norm=draw(st.none() | st.just(Norm("batch", 1e-5, per_step=False))),
         )
     )  # fmt: skip
     return layers[-1]

@@ -30,13 +30,13 @@ def with_neurons(draw: st.DrawFn, layers: list[Layer]) -> list[Layer]:
 
 @st.composite
 def _neurons(draw: st.DrawFn, layer: Layer) -> Neuron:
-    """Another form of a layer's neurons; behind a matmul they learn nothing, which is not run."""
+    """Another form of a layer's neurons."""
     neuron = replace(
         layer.neuron,
         reset=draw(st.sampled_from(("hard", "soft"))),
         detach_reset=draw(st.booleans()),
         current_decay=draw(st.sampled_from((0.0, 0.75))),
-        learnt=() if layer.kind == "matmul" else draw(st.sampled_from(LEARNT)),
+        learnt=draw(st.sampled_from(LEARNT)),
         by_channel=draw(st.booleans()),
     )
     names = draw(st.sets(st.sampled_from(CONSTANTS), max_size=3))

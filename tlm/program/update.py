@@ -143,11 +143,11 @@ def guard_old_weights(builder: ProgramBuilder) -> None:
 
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """
-    layers = [layer_plan.layer for layer_plan in builder.plan.layers]
+    layers = builder.plan.layers
     for engines in builder.drafts:
         for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
             last = {t.layer: t for t in engines[ENGINE_OF_PHASE[phase]] if t.phase == phase}
             for at, tile in last.items():
-                if layers[at].weighted or layers[at].learnt:
-                    ident = builder.done.ident("old weights", layers[at].name)
+                if layers[at].trains:
+                    ident = builder.done.ident("old weights", layers[at].layer.name)
                     tile.add_signals((builder.done.expect(ident),))

@@ -35,8 +35,6 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
             yield "a window in its operand that mixes channels and rows"
     if layer.held is not None:
         yield from _held_not_run(layer.held, workload)
-        if workload.learns and (layer.norm is not None or layer.learnt):
-            yield "numbers that are trained behind a product of two recorded tensors"
     if layer.kind == "identity" and (part := _identity_not_run(layer, workload.layers)):
         yield f"no weights (an identity) {part}"
     for shortcut in layer.shortcuts:

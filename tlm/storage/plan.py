@@ -315,6 +315,11 @@ class LayerPlan:
         return numbers | (dict.fromkeys(self.layer.learnt, 1) if of_layer else {})
 
     @property
+    def trains(self) -> bool:
+        """Whether it has weights or numbers that are trained."""
+        return self.layer.weighted or bool(self.channel_parameters or self.layer_numbers)
+
+    @property
     def step_scaled(self) -> bool:
         """Whether the norm's result is multiplied with a trained number a time step."""
         return self.layer.norm is not None and self.layer.norm.step_scaled

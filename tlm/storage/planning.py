@@ -181,6 +181,11 @@ def _check(layer: Layer, chip: ChipConfig) -> None:
             f"mapping.batch_norm: layer {layer.name}: its norm has a scale for each time step, "
             "which cannot be folded into weights that all steps share; use exact or frozen"
         )
+    if norm is not None and policy == "folded" and layer.held is not None:
+        raise MappingError(
+            f"mapping.batch_norm: layer {layer.name}: its norm stands behind a product of two "
+            "recorded tensors, so that there are no weights to fold it into; use exact or frozen"
+        )
     if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
         raise MappingError(
             f"mapping.batch_norm: layer {layer.name}: {policy} needs to know which current a "

@@ -23,7 +23,8 @@ def input_sums(table: TileTable, due: Due) -> Iterator[Check]:
     """Of layers that sum several outputs; without any nothing is looked at."""
     job, wrong = due.job, list[str]()
     summing = [facts for facts in job.layers if _sums(facts)]
-    for phase, engine in ((Phase.FP, "fp"), (Phase.WG, "wg")):
+    engines = ((Phase.FP, "fp"), (Phase.WG, "wg")) if job.learns else ((Phase.FP, "fp"),)
+    for phase, engine in engines:
         fetched = table.fetched(phase)
         for facts in summing:
             if phase == Phase.FP and facts.inputs_sent:

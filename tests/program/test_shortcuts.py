@@ -130,6 +130,20 @@ def test_a_sum_that_is_pooled_counted_by_hand():
     assert energy(program, Phase.GRAD, 0, "bp.reduce_add") == BLOCK
 
 
+@pytest.mark.parametrize(("norm", "phase"), [(None, Phase.FP), (NORM, Phase.NORM)])
+@pytest.mark.parametrize("state", ["spill", "recompute"])
+def test_a_pool_of_what_is_added_and_of_the_sum(norm, phase, state):
+    """Both kinds of windows are added up, each as often as its currents are made."""
+    job = three_layers(norm, pool=Pool.square("average", 2, 2))
+    net = builder((16, 4, 4), norm)
+    net.layers.extend(job.layers)
+    pooled(net, 2, Pool.square("average", 2, 2))
+    job, chip = workload(net.layers, 1, 1), ("cores=1", f"mapping.state={state}")
+    plan, program = built(job, recording(job), *chip)
+    assert broken_laws(plan, program, *chip)[0] == []
+    assert energy(program, phase, 2, "fp.current_pool") == 3 * BLOCK // 4 + 3 * BLOCK // 16
+
+
 @pytest.mark.parametrize(("state", "by_itself"), [("spill", 1), ("keep", 0), ("recompute", 0)])
 def test_who_was_largest_is_read_where_dI_returns(state, by_itself):
     """Two bits a window: conv2 needs them where U comes from DRAM, conv0 for its share of dI."""

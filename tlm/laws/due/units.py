@@ -154,13 +154,12 @@ def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 def _pools(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """An addition for each element of a window but the first, of currents and of outputs."""
     layer = facts.layer
-    if layer.current_pool is not None:
-        adds = _window_adds(layer.current_pool, layer.product_shape) * job.pairs
-        for phase in _soma_phases(facts):
-            yield phase, "fp.current_pool", adds
-    pooled = sum(_shortcut_adds(job, each) for each in layer.shortcuts) * job.pairs
-    for phase in _current_phases(facts) if pooled else ():
-        yield phase, "fp.current_pool", pooled
+    pool = layer.current_pool
+    of_sums = 0 if pool is None else _window_adds(pool, layer.product_shape)
+    of_shortcuts = sum(_shortcut_adds(job, each) for each in layer.shortcuts)
+    for phase in _current_phases(facts):
+        again = phase not in _soma_phases(facts)  # U follows from sums that were pooled before
+        yield phase, "fp.current_pool", (of_shortcuts + of_sums * (not again)) * job.pairs
     if layer.pool is not None:
         adds = _window_adds(layer.pool, layer.out_shape) * job.pairs
         yield Phase.NORM if facts.exact else Phase.FP, "fp.pool", adds

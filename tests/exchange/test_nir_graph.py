@@ -147,6 +147,25 @@ def test_what_has_no_counterpart_is_named(tmp_path: Path) -> None:
     assert line.endswith("edge a -> b: there is no node 'b'")
 
 
+def test_an_output_is_that_of_a_layer_that_no_other_reads(tmp_path: Path) -> None:
+    """A second output on the way is named; a pool before the output is that of the last layer."""
+    nodes = {
+        "in": nir.Input({"input": np.array([3, 6, 6])}),
+        "a": conv(3, 3, 6, padding=1),
+        "n": lif((3, 6, 6)),
+        "b": conv(3, 3, 6, padding=1),
+        "m": lif((3, 6, 6)),
+        "p": nir.AvgPool2d(*(np.array([2, 2]),) * 2, np.array([0, 0])),
+        "out": nir.Output({"output": np.array([3, 3, 3])}),
+        "early": nir.Output({"output": np.array([3, 6, 6])}),
+    }
+    line = refused(tmp_path, nodes, [*chain("in a n b m p out"), ("n", "early")])
+    assert "early: puts out what b reads too" in line
+    del nodes["early"]
+    first, last = read_network([written(tmp_path, nodes, chain("in a n b m p out"))], 2, 2).layers
+    assert (first.pool, last.pool) == (None, Pool.square("average", 2, 2))
+
+
 def test_a_file_that_is_no_graph(tmp_path: Path) -> None:
     """Whatever the package raises becomes one line."""
     path = tmp_path / "net.nir"

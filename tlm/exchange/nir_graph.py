@@ -45,7 +45,8 @@ class _Signal:
 def layers_of(path: Path, graph: Any) -> tuple[Layer, ...]:
     """The layers of ``graph``, a ``nir.NIRGraph``, in an order in which they can be computed.
 
-    Raises WorkloadError naming the node that has no counterpart, or the edge that goes back.
+    Raises WorkloadError naming the node that has no counterpart, the edge that goes back, or the
+    output of the graph that other layers read too.
     """
     nodes, reads = _flat(path, graph, "")
     try:
@@ -61,6 +62,8 @@ def layers_of(path: Path, graph: Any) -> tuple[Layer, ...]:
         signals[name] = importer.signal(name, nodes[name], [signals[at] for at in reads[name]])
     if not importer.layers:
         raise WorkloadError(f"{path}: expected a graph with Conv2d, Linear or Affine nodes")
+    for name in graph.outputs:
+        importer.leave(name, signals[name])
     return tuple(importer.layers)
 
 
@@ -113,6 +116,19 @@ class _Importer:
         if kind in (*_PASSED, "Input"):
             return arriving
         raise self._refusal(name, f"{kind} has no counterpart here; record the network instead")
+
+    def leave(self, name: str, leaving: _Signal) -> None:
+        """Let the graph's output ``name`` be that of heads: of layers that no other reads."""
+        heads = leaving.sources if leaving.layer is None else (leaving.layer,)
+        for head in heads:
+            readers = [layer.name for layer in self.layers if head in layer.sources]
+            if readers:
+                raise self._refusal(
+                    name, f"puts out what {readers[0]} reads too, and only layers that no other "
+                    "reads have a loss; take the output away, or record the network"
+                )  # fmt: skip
+            if head != NETWORK_INPUT:
+                self._set_pool(name, head, leaving.pool)
 
     def _refusal(self, name: str, what: str) -> WorkloadError:
         return WorkloadError(f"{self._path}: {name}: {what}")

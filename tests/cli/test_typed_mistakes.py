@@ -185,7 +185,7 @@ workload import wrong.yaml -> wrong.yaml: expected a list of layers with "equati
 workload import latin.yaml -> latin.yaml: expected UTF-8 text; byte 8 is not
 workload import good.csv --batch 0 -> Invalid value for '--batch': Input should be greater than or
 workload import good.csv --out none/net.json -> none/net.json: cannot be written (No such file or
-workload import good.csv --out 'empty folder' -> empty folder: cannot be written (Is a directory)
+workload import good.csv --out net.yaml -> net.yaml: expected a name that ends in .json, by which
 """
 
 HEAD = "Layer, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Filters, Strides,"

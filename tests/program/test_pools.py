@@ -80,6 +80,23 @@ def test_a_pool_that_readers_do_not_share_stays_with_its_reader():
     assert counts[Phase.FP, "fp.input_add"] == 6144
 
 
+def test_cores_with_other_rows_pool_their_own_windows():
+    """4 x 4 windows of 16 channels, three additions each, once between four cores."""
+    net = builder((3, 8, 8))
+    first = net.conv(16, kernel=3, padding=1)
+    net.conv(16, kernel=3, padding=1)
+    last = net.conv(8, kernel=2, stride=2, sources=(first, net.last))
+    net.layers[last] = replace(
+        net.layers[last], kernel=(1, 1), stride=(1, 1), in_shape=(16, 4, 4),
+        input_pool=Pool.square("average", 2, 2),
+    )  # fmt: skip
+    job, chip = workload(net.layers, steps=3, batch=2), ("cores=4", "mapping.split=spatial")
+    plan, program = built(job, recording(job), *chip)
+    assert broken_laws(plan, program, *chip)[0] == []
+    assert len(plan.layers[2].cut.slices) == 4
+    assert actions(program, 2)[Phase.FP, "fp.input_pool"] == 3 * 2 * 16 * 4 * 4 * 3
+
+
 @pytest.mark.parametrize("norm", [None, NORM])
 def test_currents_are_pooled_by_adders_too(norm):
     """16 x 4 x 4 windows of four currents, before the neurons of any phase that runs them."""

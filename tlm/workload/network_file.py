@@ -55,8 +55,11 @@ def network_from(reader: Reader, row: dict[str, Any], remedy: str) -> Network:
 def write_network(path: Path, network: Network) -> None:
     """Write ``network`` to ``path``, whole or not at all.
 
-    Raises WorkloadError if its layers do not fit together, or the file cannot be written.
+    Raises WorkloadError if its layers do not fit together, its name does not end as those of such
+    files do, or it cannot be written.
     """
+    if path.suffix != SUFFIX:
+        raise WorkloadError(f"{path}: expected a name that ends in {SUFFIX}, by which it is known")
     check_layers(path, network.layers)
     content = {"schema": _SCHEMA, "schema_version": _VERSION, **network_row(network)}
     with whole_file(path, WorkloadError) as part:
